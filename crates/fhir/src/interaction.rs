@@ -1,0 +1,200 @@
+//! What a request asks for, in FHIR's terms (<https://hl7.org/fhir/R4/http.html>).
+
+use serde_json::Value;
+
+use crate::search::SearchQuery;
+use crate::{Resource, ResourceType, Target, TimeRange, Version};
+
+/// One interaction, parsed once from a request or from an entry of a Bundle. Nothing behind it
+/// looks at a URL again.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Interaction {
+    /// `GET [type]/[id]`.
+    Read(Target),
+    /// `GET [type]/[id]/_history/[version]`.
+    Vread(Target, Version),
+    /// `GET [type]?…` and `POST [type]/_search`.
+    Search(SearchQuery, SearchForm),
+    /// `POST [type]`.
+    Create(Resource),
+    /// `PUT [type]/[id]`.
+    Update(Target, Resource, IfMatch),
+    /// `DELETE [type]/[id]`.
+    Delete(Target, IfMatch),
+    /// `GET [type]/[id]/_history`.
+    HistoryInstance(Target, HistoryPage),
+    /// `GET [type]/_history`.
+    HistoryType(ResourceType, HistoryPage),
+    /// `GET _history`.
+    HistorySystem(HistoryPage),
+    /// `GET /auth/userinfo`.
+    UserInfo,
+    /// `POST /auth/test-policy`.
+    TestPolicy(Value),
+    /// `GET /health/ready` with details.
+    HealthDetails,
+}
+
+/// How a search was sent: policies see the method and the `_search` in the path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SearchForm {
+    /// `GET [type]?…`
+    Get,
+    /// `POST [type]/_search`
+    Post,
+}
+
+/// A write's condition on the version it replaces (`If-Match`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IfMatch {
+    /// None was sent.
+    #[default]
+    Any,
+    /// That version must be the current one.
+    Version(Version),
+}
+
+/// Which part of a history is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistoryPage {
+    /// Versions on a page.
+    pub count: u32,
+    /// Only versions written at or after the beginning of this.
+    pub since: Option<TimeRange>,
+    /// Where the page begins: the text that the last page's link carried, read by the store.
+    pub cursor: Option<String>,
+    /// The parameters that apply, as they were sent.
+    pub applied: Vec<(String, String)>,
+}
+
+impl Interaction {
+    /// The id of the `operation` in a policy's request document.
+    pub fn operation_id(&self) -> &'static str {
+        match self {
+            Self::Read(_) => "FhirRead",
+            Self::Vread(..) => "FhirVread",
+            Self::Search(..) => "FhirSearch",
+            Self::Create(_) => "FhirCreate",
+            Self::Update(..) => "FhirUpdate",
+            Self::Delete(..) => "FhirDelete",
+            Self::HistoryInstance(..) | Self::HistoryType(..) | Self::HistorySystem(_) => {
+                "FhirHistory"
+            }
+            Self::UserInfo => "UserInfo",
+            Self::TestPolicy(_) => "TestPolicy",
+            Self::HealthDetails => "HealthDetails",
+        }
+    }
+
+    /// The type it is about, if it is about one.
+    pub fn resource_type(&self) -> Option<ResourceType> {
+        match self {
+            Self::Read(target)
+            | Self::Vread(target, _)
+            | Self::Update(target, ..)
+            | Self::Delete(target, _)
+            | Self::HistoryInstance(target, _) => Some(target.resource_type),
+            Self::Search(query, _) => Some(query.resource_type),
+            Self::Create(resource) => Some(resource.resource_type),
+            Self::HistoryType(resource_type, _) => Some(*resource_type),
+            Self::HistorySystem(_) | Self::UserInfo | Self::TestPolicy(_) | Self::HealthDetails => {
+                None
+            }
+        }
+    }
+
+    /// The resource it is about, if it is about one that has an id.
+    pub fn target(&self) -> Option<&Target> {
+        match self {
+            Self::Read(target)
+            | Self::Vread(target, _)
+            | Self::Update(target, ..)
+            | Self::Delete(target, _)
+            | Self::HistoryInstance(target, _) => Some(target),
+            Self::Search(..)
+            | Self::Create(_)
+            | Self::HistoryType(..)
+            | Self::HistorySystem(_)
+            | Self::UserInfo
+            | Self::TestPolicy(_)
+            | Self::HealthDetails => None,
+        }
+    }
+
+    /// The HTTP method, in lower case, as policies see it.
+    pub fn method(&self) -> &'static str {
+        match self {
+            Self::Read(_)
+            | Self::Vread(..)
+            | Self::Search(_, SearchForm::Get)
+            | Self::HistoryInstance(..)
+            | Self::HistoryType(..)
+            | Self::HistorySystem(_)
+            | Self::UserInfo
+            | Self::HealthDetails => "get",
+            Self::Search(_, SearchForm::Post) | Self::Create(_) | Self::TestPolicy(_) => "post",
+            Self::Update(..) => "put",
+            Self::Delete(..) => "delete",
+        }
+    }
+
+    /// The canonical path, without query: what a policy's `uri` is compared with. Our own types
+    /// stand at the root, however they were reached.
+    pub fn uri(&self) -> String {
+        let of_type = |resource_type: ResourceType| {
+            let root = if resource_type.is_own() { "" } else { "/fhir" };
+            format!("{root}/{resource_type}")
+        };
+        let of = |target: &Target| format!("{}/{}", of_type(target.resource_type), target.id);
+        match self {
+            Self::Read(target) | Self::Update(target, ..) | Self::Delete(target, _) => of(target),
+            Self::Vread(target, version) => format!("{}/_history/{version}", of(target)),
+            Self::Search(query, SearchForm::Get) => of_type(query.resource_type),
+            Self::Search(query, SearchForm::Post) => {
+                format!("{}/_search", of_type(query.resource_type))
+            }
+            Self::Create(resource) => of_type(resource.resource_type),
+            Self::HistoryInstance(target, _) => format!("{}/_history", of(target)),
+            Self::HistoryType(resource_type, _) => format!("{}/_history", of_type(*resource_type)),
+            Self::HistorySystem(_) => "/fhir/_history".to_owned(),
+            Self::UserInfo => "/auth/userinfo".to_owned(),
+            Self::TestPolicy(_) => "/auth/test-policy".to_owned(),
+            Self::HealthDetails => "/health/ready".to_owned(),
+        }
+    }
+
+    /// The parameters that apply, as they were sent and in their order.
+    pub fn parameters(&self) -> &[(String, String)] {
+        match self {
+            Self::Search(query, _) => &query.applied,
+            Self::HistoryInstance(_, page)
+            | Self::HistoryType(_, page)
+            | Self::HistorySystem(page) => &page.applied,
+            Self::Read(_)
+            | Self::Vread(..)
+            | Self::Create(_)
+            | Self::Update(..)
+            | Self::Delete(..)
+            | Self::UserInfo
+            | Self::TestPolicy(_)
+            | Self::HealthDetails => &[],
+        }
+    }
+
+    /// The incoming resource, of a write.
+    pub fn resource(&self) -> Option<&Resource> {
+        match self {
+            Self::Create(resource) | Self::Update(_, resource, _) => Some(resource),
+            Self::Read(_)
+            | Self::Vread(..)
+            | Self::Search(..)
+            | Self::Delete(..)
+            | Self::HistoryInstance(..)
+            | Self::HistoryType(..)
+            | Self::HistorySystem(_)
+            | Self::UserInfo
+            | Self::TestPolicy(_)
+            | Self::HealthDetails => None,
+        }
+    }
+}

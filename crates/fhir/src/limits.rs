@@ -1,0 +1,20 @@
+//! How much input this crate accepts; each limit has a test where it is applied.
+
+/// Levels of objects and arrays in a JSON or YAML document.
+pub const NESTING_DEPTH_MAX: usize = 64;
+/// Characters of one number.
+pub const NUMBER_LENGTH_MAX: usize = 64;
+/// Parameters of one search.
+pub const SEARCH_PARAMETERS_MAX: usize = 100;
+/// Alternatives (`a,b,c`) of one search parameter.
+pub const SEARCH_ALTERNATIVES_MAX: usize = 200;
+/// Keys of `_sort`.
+pub const SORT_KEYS_MAX: usize = 8;
+/// Resources on one page of a search or a history.
+pub const PAGE_ENTRIES_MAX: u32 = 1_000;
+/// Resources on one page when `_count` does not say.
+pub const PAGE_ENTRIES_DEFAULT: u32 = 100;
+/// Entries of one batch or transaction.
+pub const BUNDLE_ENTRIES_MAX: usize = 10_000;
+/// Issues reported for one resource; further ones are not looked for.
+pub const ISSUES_MAX: usize = 50;

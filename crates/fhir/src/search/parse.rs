@@ -1,0 +1,1 @@
+//! Reads a search from its parameters.
