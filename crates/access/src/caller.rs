@@ -1,0 +1,60 @@
+//! Who asks: the outcome of authentication, and all that policies learn of it.
+
+use std::sync::Arc;
+
+use firewarden_fhir::{Id, Target, Timestamp};
+use serde_json::{Map, Value};
+
+/// Who asks. Made by `identity`, or [`Caller::anonymous`]; it carries no secret.
+#[derive(Clone, Debug, Default)]
+pub struct Caller {
+    /// The `User` resource the token names, without secrets.
+    pub user: Option<Arc<Map<String, Value>>>,
+    /// The `Client` resource that authenticated, without secrets.
+    pub client: Option<Arc<Map<String, Value>>>,
+    /// The active `Role` resources of the user, ordered by id.
+    pub roles: Vec<Arc<Map<String, Value>>>,
+    /// The verified claims of a JWT.
+    pub jwt: Option<Arc<Map<String, Value>>>,
+    /// The answer of an RFC 7662 endpoint.
+    pub token: Option<Arc<Map<String, Value>>>,
+    /// What is known of the credential itself.
+    pub session: Session,
+}
+
+/// What is known of a credential itself.
+#[derive(Clone, Debug, Default)]
+pub struct Session {
+    /// The introspector that vouches for the token.
+    pub introspector: Option<Id>,
+    /// `iss`.
+    pub issuer: Option<String>,
+    /// `scope`.
+    pub scope: Option<String>,
+    /// `exp`.
+    pub expires_at: Option<Timestamp>,
+    /// `jti`.
+    pub token_id: Option<String>,
+}
+
+impl Caller {
+    /// Nobody in particular: a request without credentials.
+    pub fn anonymous() -> Self {
+        Self::default()
+    }
+
+    /// Whether no credential was given.
+    pub fn is_anonymous(&self) -> bool {
+        self.user.is_none() && self.client.is_none() && self.jwt.is_none() && self.token.is_none()
+    }
+
+    /// The own `User`, as `User/id`.
+    pub fn user_target(&self) -> Option<Target> {
+        None
+    }
+
+    /// The own `Client`, as `Client/id`.
+    pub fn client_target(&self) -> Option<Target> {
+        None
+    }
+}

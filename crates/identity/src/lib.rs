@@ -1,0 +1,1 @@
+//! Credential to caller: which trusted issuer vouches for a request, and for whom.

@@ -1,0 +1,166 @@
+//! The store's face.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use firewarden_access::RowFilter;
+use firewarden_fhir::search::SearchQuery;
+use firewarden_fhir::{HistoryPage, ResourceType, Target, Timestamp, Version};
+
+use crate::{StoreError, WriteError, WriteRequest, Written};
+
+/// How a store is opened.
+pub struct StoreSettings {
+    /// The SQLite file; its folder is made if it is not there.
+    pub path: PathBuf,
+    /// The server's FHIR base URL: references below it are local.
+    pub base_url: String,
+    /// The key that seals secrets at rest (AES-256-GCM).
+    pub secrets_key: zeroize::Zeroizing<[u8; 32]>,
+    /// Connections for reading.
+    pub readers: usize,
+}
+
+/// The resources at rest. A handle: cheap to clone.
+#[derive(Clone)]
+pub struct Store {}
+
+/// One version of a resource, as it is served.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// Which resource.
+    pub target: Target,
+    /// Which version.
+    pub version: Version,
+    /// When it was written.
+    pub updated: Timestamp,
+    /// The whole resource in JSON, `id` and `meta` included.
+    pub body: Arc<str>,
+}
+
+/// What a read of one resource found. A row outside the filter reads as absent.
+#[derive(Clone, Debug)]
+pub enum Read {
+    /// It is there.
+    Found(Stored),
+    /// It was deleted, and its last content was inside the rows.
+    Deleted(Version),
+    /// There is none.
+    Absent,
+}
+
+/// A page of matches.
+#[derive(Debug)]
+pub struct SearchPage {
+    /// The matches, in the order asked for.
+    pub matches: Vec<Stored>,
+    /// How many there are in all, if that was asked for or is known for free.
+    pub total: Option<u64>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<String>,
+}
+
+/// Whose history is read.
+pub enum HistoryRead {
+    /// Of one resource.
+    Instance(Target, RowFilter),
+    /// Of every resource of these types.
+    Types(Vec<(ResourceType, RowFilter)>),
+}
+
+/// A page of a history, the newest first.
+#[derive(Debug)]
+pub struct HistoryPageRead {
+    /// The versions.
+    pub entries: Vec<HistoryEntry>,
+    /// How many there are in all, where it is cheap to know.
+    pub total: Option<u64>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<String>,
+}
+
+/// One version of a history.
+#[derive(Debug)]
+pub struct HistoryEntry {
+    /// The resource.
+    pub target: Target,
+    /// Its version.
+    pub version: Version,
+    /// When it was written.
+    pub updated: Timestamp,
+    /// How: the version created, replaced or deleted the resource.
+    pub method: HistoryMethod,
+    /// The content; `None` for a deletion.
+    pub body: Option<Arc<str>>,
+}
+
+/// What made a version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HistoryMethod {
+    /// It was created by POST.
+    Post,
+    /// It was created or replaced by PUT.
+    Put,
+    /// It was deleted.
+    Delete,
+}
+
+impl Store {
+    /// Opens the database, and creates or migrates it where needed. Refused when another process
+    /// has it open.
+    pub fn open(_settings: StoreSettings) -> Result<Self, StoreError> {
+        Err(StoreError::Unavailable("not built".into()))
+    }
+
+    /// Reads the current version.
+    pub async fn read(&self, _target: &Target, _rows: &RowFilter) -> Result<Read, StoreError> {
+        Err(StoreError::Unavailable("not built".into()))
+    }
+
+    /// Reads that version.
+    pub async fn vread(
+        &self,
+        _target: &Target,
+        _version: Version,
+        _rows: &RowFilter,
+    ) -> Result<Read, StoreError> {
+        Err(StoreError::Unavailable("not built".into()))
+    }
+
+    /// Finds the resources that match, inside the rows.
+    pub async fn search(
+        &self,
+        _query: &SearchQuery,
+        _rows: &RowFilter,
+    ) -> Result<SearchPage, StoreError> {
+        Err(StoreError::Unavailable("not built".into()))
+    }
+
+    /// Reads a history, each version inside the rows.
+    pub async fn history(
+        &self,
+        _of: HistoryRead,
+        _page: &HistoryPage,
+    ) -> Result<HistoryPageRead, StoreError> {
+        Err(StoreError::Unavailable("not built".into()))
+    }
+
+    /// Applies the writes, all or none, and answers after they are durable.
+    pub async fn write(&self, _request: WriteRequest) -> Result<Vec<Written>, WriteError> {
+        Err(WriteError::Busy)
+    }
+
+    /// The unsealed secrets of a resource, by JSON Pointer.
+    pub async fn secrets(
+        &self,
+        _target: &Target,
+        _rows: &RowFilter,
+    ) -> Result<Vec<(String, zeroize::Zeroizing<Vec<u8>>)>, StoreError> {
+        Err(StoreError::Unavailable("not built".into()))
+    }
+
+    /// The current version of the policies: grows with every change to our own types.
+    pub fn policy_version(&self) -> u64 {
+        0
+    }
+}
