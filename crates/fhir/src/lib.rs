@@ -11,6 +11,7 @@ pub mod json;
 pub mod limits;
 mod outcome;
 mod reference;
+pub mod request;
 mod resource;
 mod resource_type;
 pub mod search;
