@@ -17,6 +17,10 @@ pub(super) fn resource_of(
         Ok(mut content) => {
             let defect = type_defect(resource_type, content.get("resourceType"))
                 .or_else(|| target.and_then(|target| id_defect(target, content.get("id"))));
+            if target.is_none() && !resource_type.is_own() {
+                // A created resource's id is the server's to give.
+                content.shift_remove("id");
+            }
             content.insert("resourceType".into(), resource_type.name().into());
             (Resource { resource_type, content }, defect)
         }
