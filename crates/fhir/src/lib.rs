@@ -16,6 +16,7 @@ mod resource;
 mod resource_type;
 pub mod search;
 mod validate;
+pub mod yaml;
 
 pub use definitions::Definitions;
 pub use id::{Id, Target, Version};
