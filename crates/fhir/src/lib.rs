@@ -10,6 +10,7 @@ mod interaction;
 pub mod json;
 pub mod limits;
 mod outcome;
+mod path;
 mod reference;
 mod resource;
 mod resource_type;
