@@ -5,16 +5,21 @@
 
 mod caller;
 mod decide;
+mod engine;
 mod facts;
+pub mod limits;
 mod permit;
+mod policy;
 mod policy_set;
 mod rows;
 mod system_task;
+mod verdict;
 
 pub use caller::{Caller, Session};
-pub use decide::{Considered, Denial, Verdict, decide};
+pub use decide::{Considered, Denial, decide};
 pub use facts::RequestFacts;
-pub use permit::Permitted;
+pub use permit::{Permitted, PermittedRows};
 pub use policy_set::{PolicySet, PolicySource};
 pub use rows::{Reach, RowFilter};
 pub use system_task::SystemTask;
+pub use verdict::Verdict;

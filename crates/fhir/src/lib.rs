@@ -11,10 +11,12 @@ pub mod json;
 pub mod limits;
 mod outcome;
 mod reference;
+pub mod request;
 mod resource;
 mod resource_type;
 pub mod search;
 mod validate;
+pub mod yaml;
 
 pub use definitions::Definitions;
 pub use id::{Id, Target, Version};

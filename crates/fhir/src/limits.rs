@@ -2,6 +2,8 @@
 
 /// Levels of objects and arrays in a JSON or YAML document.
 pub const NESTING_DEPTH_MAX: usize = 64;
+/// Objects, arrays, members' names and scalars in one YAML document.
+pub const YAML_NODES_MAX: usize = 1_000_000;
 /// Characters of one number.
 pub const NUMBER_LENGTH_MAX: usize = 64;
 /// Parameters of one search.

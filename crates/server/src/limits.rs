@@ -1,0 +1,34 @@
+//! How much a client may ask of this server; each limit has a test where it is applied.
+
+use std::time::Duration;
+
+/// Bytes of the request line's target.
+pub const URI_BYTES_MAX: usize = 8 * 1024;
+/// Header fields of a request.
+pub const HEADERS_MAX: usize = 100;
+/// Bytes of all header fields together, read into one buffer.
+pub const HEADER_BYTES_MAX: usize = 32 * 1024;
+/// How long a client may take to send its header fields.
+pub const HEADER_READ_S_MAX: Duration = Duration::from_secs(10);
+/// How long a request may take, its body's arrival included.
+pub const REQUEST_S_MAX: Duration = Duration::from_secs(30);
+/// How long a shutdown waits for the requests in flight.
+pub const SHUTDOWN_S_MAX: Duration = Duration::from_secs(30);
+/// How long a TLS handshake may take.
+pub const TLS_HANDSHAKE_S_MAX: Duration = Duration::from_secs(10);
+/// Connections at one time; further ones are closed at once.
+pub const CONNECTIONS_MAX: usize = 8_192;
+/// HTTP/2 streams of one connection at one time.
+pub const HTTP2_STREAMS_MAX: u32 = 128;
+/// How often a request whose decision has gone stale is decided again.
+pub const DECISIONS_MAX: usize = 8;
+/// Entries of a batch that are performed at one time.
+pub const BATCH_ENTRIES_AT_ONCE: usize = 16;
+/// Users, clients and roles remembered for one policy version.
+pub const DIRECTORY_CACHE_ENTRIES_MAX: u64 = 10_000;
+/// How often the files of the TLS certificate are looked at.
+pub const TLS_RELOAD_S: Duration = Duration::from_secs(30);
+/// Default of `FIREWARDEN_BODY_LIMIT`.
+pub const BODY_BYTES_DEFAULT: usize = 2 * 1024 * 1024;
+/// Default of `FIREWARDEN_BUNDLE_LIMIT`.
+pub const BUNDLE_BYTES_DEFAULT: usize = 64 * 1024 * 1024;
