@@ -23,7 +23,7 @@ pub const READ_WAIT: Duration = Duration::from_secs(2);
 /// How long a search or a history may take.
 pub const QUERY_TIME: Duration = Duration::from_secs(5);
 /// How long a connection waits for another process's lock.
-pub const BUSY_TIME: Duration = Duration::from_secs(4);
+pub const BUSY_TIME: Duration = Duration::from_secs(2);
 /// Virtual machine instructions of SQLite between two looks at whether the time is up.
 pub const INSTRUCTIONS_BETWEEN_CHECKS: i32 = 4_000;
 /// Pages in the write-ahead log before they are moved to the database.
