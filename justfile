@@ -42,5 +42,5 @@ serve *arguments:
 
 # Run a real identity provider on loopback, as the tests do
 idp:
-    npm install --prefix testing/idp --no-audit --no-fund
+    npm ci --prefix testing/idp --no-audit --no-fund
     node testing/idp/idp.mjs
