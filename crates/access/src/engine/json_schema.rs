@@ -164,3 +164,6 @@ fn shortened(value: &Value) -> Value {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
