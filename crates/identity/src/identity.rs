@@ -152,9 +152,8 @@ impl Identity {
         let Some(trust) = &verified.introspector.trust else {
             return Err(Unauthenticated::UnknownIssuer);
         };
-        let is_only = self.trusted.load().active == 1;
         let who = (verified.introspector.as_ref(), trust);
-        let user = resolve::user(who, &verified.claims, is_only, directory).await?;
+        let user = resolve::user(who, &verified.claims, verified.is_only, directory).await?;
         let roles = match &user {
             Some(user) => resolve::roles(user, directory).await?,
             None => Vec::new(),
@@ -196,7 +195,9 @@ impl Identity {
         let unverified = Unverified::read(token).map_err(Unauthenticated::TokenRefused)?;
         let issuer = unverified.claims.get("iss").and_then(Value::as_str);
         let issuer = issuer.ok_or(Unauthenticated::TokenRefused(Check::Issuer))?;
-        let trustee = self.trusted.load().by_issuer.get(issuer).cloned();
+        let trusted = self.trusted.load_full();
+        let is_only = trusted.active == 1;
+        let trustee = trusted.by_issuer.get(issuer).cloned();
         let Trustee { introspector, keys } = trustee.ok_or(Unauthenticated::UnknownIssuer)?;
         let trust = introspector.trust.as_ref().ok_or(Unauthenticated::UnknownIssuer)?;
         let typ = unverified.header.typ.as_deref();
@@ -218,7 +219,7 @@ impl Identity {
             (KeyOrigin::KeySet { .. }, None) => return Err(Unauthenticated::UnknownIssuer),
         };
         let claims = Arc::new(unverified.claims);
-        Ok((Verified { introspector, claims, times }, fresh_until))
+        Ok((Verified { introspector, claims, times, is_only }, fresh_until))
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct Verified {
     pub(crate) introspector: Arc<Introspector>,
     pub(crate) claims: Arc<Map<String, Value>>,
     pub(crate) times: Times,
+    /// Whether no other introspector was active; the end of the epoch ends it.
+    pub(crate) is_only: bool,
 }
 
 /// SHA-256 of a token.
