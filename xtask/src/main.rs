@@ -1,10 +1,15 @@
 //! The project's own chores.
 
+mod bench;
 mod tidy;
 
 use std::path::Path;
 
 use clap::{Parser, Subcommand};
+
+/// The server's allocator, so that the handler it is measured against has the same.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[derive(Parser)]
 struct Arguments {
@@ -14,12 +19,19 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
+    /// Measures the release binary beside a bare handler and prints one table.
+    Bench(bench::Arguments),
+    /// The bare handler, as a process of its own; prints its address.
+    #[command(hide = true)]
+    BareHandler(bench::BareArguments),
     /// Checks the house rules that a program can check.
     Tidy,
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().chore {
+        Chore::Bench(arguments) => bench::measure(&arguments, workspace()),
+        Chore::BareHandler(arguments) => bench::serve_bare(&arguments),
         Chore::Tidy => tidy::report(workspace()),
     }
 }
