@@ -48,11 +48,12 @@ impl Connection {
     }
 }
 
-/// Builds a request with a body; none is empty.
+/// Builds a request; an empty credential or body is left out.
 pub(super) fn request(method: &str, path: &str, authorization: &str, body: &str) -> Vec<u8> {
-    let mut head = format!(
-        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: {authorization}\r\n"
-    );
+    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n");
+    if !authorization.is_empty() {
+        head.push_str(&format!("authorization: {authorization}\r\n"));
+    }
     if !body.is_empty() {
         head.push_str("content-type: application/fhir+json\r\n");
         head.push_str(&format!("content-length: {}\r\n", body.len()));
