@@ -10,13 +10,13 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /out/firewarden /usr/local/bin/firewarden
-COPY --from=build --chown=nonroot:nonroot /out/data /data
+COPY --from=build --chown=65532:65532 /out/data /data
 COPY LICENSE-MIT LICENSE-APACHE /usr/share/doc/firewarden/
 ENV FIREWARDEN_LISTEN=0.0.0.0:8080 \
     FIREWARDEN_DATABASE_URL=sqlite:/data/firewarden.db
 WORKDIR /data
 VOLUME /data
 EXPOSE 8080
-USER nonroot
+USER 65532
 ENTRYPOINT ["firewarden"]
 CMD ["serve"]

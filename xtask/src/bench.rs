@@ -4,7 +4,7 @@ mod bare;
 mod connection;
 mod load;
 mod machine;
-mod process;
+mod program;
 mod records;
 mod report;
 mod run;

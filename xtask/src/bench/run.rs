@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use super::connection::{Connection, request};
 use super::load::{Load, Sample};
-use super::process::Process;
+use super::program::Program;
 use super::{Arguments, records, token};
 
 const ISSUER: &str = "https://issuer.bench.example";
@@ -66,10 +66,10 @@ pub(super) async fn measure(
     let target = workspace.join("target");
     std::fs::create_dir_all(&target)?;
     let folder = tempfile::Builder::new().prefix("bench-").tempdir_in(target)?;
-    let bare = Process::start_bare()?;
+    let bare = Program::start_bare()?;
 
     let (server, first_start) =
-        Process::start_server(executable, folder.path(), ROOT_SECRET).await?;
+        Program::start_server(executable, folder.path(), ROOT_SECRET).await?;
     let tokens = tokens();
     configure(&server).await?;
     say("loading")?;
@@ -110,7 +110,7 @@ fn tokens() -> Vec<String> {
 }
 
 /// Has the server trust our issuer, and allow its tokens everything.
-async fn configure(server: &Process) -> anyhow::Result<()> {
+async fn configure(server: &Program) -> anyhow::Result<()> {
     let root = format!("Basic {}", STANDARD.encode(format!("root:{ROOT_SECRET}")));
     let introspector = json!({
         "resourceType": "TokenIntrospector",
@@ -146,7 +146,7 @@ async fn send(connection: &mut Connection, request: &[u8]) -> anyhow::Result<Val
 }
 
 /// Loads all records in transactions over one connection; resources a second.
-async fn load_records(server: &Process, tokens: &[String], patients: usize) -> anyhow::Result<f64> {
+async fn load_records(server: &Program, tokens: &[String], patients: usize) -> anyhow::Result<f64> {
     let token = tokens.first().context("no tokens")?;
     let mut connection = Connection::open(server.address).await?;
     let start = Instant::now();
@@ -161,7 +161,7 @@ async fn load_records(server: &Process, tokens: &[String], patients: usize) -> a
 }
 
 /// A fast wrong answer must not be measured: the search finds one.
-async fn check_answers(server: &Process, tokens: &[String]) -> anyhow::Result<()> {
+async fn check_answers(server: &Program, tokens: &[String]) -> anyhow::Result<()> {
     let token = tokens.first().context("no tokens")?;
     let mut connection = Connection::open(server.address).await?;
     let search = request("GET", &records::search_path(0, 1), token, "");
@@ -202,23 +202,23 @@ fn kinds(tokens: &[String], patients: usize) -> Vec<Kind> {
 
 async fn measure_kind(
     kind: Kind,
-    server: &Process,
-    bare: &Process,
+    server: &Program,
+    bare: &Program,
     arguments: &Arguments,
 ) -> anyhow::Result<Workload> {
-    for process in [bare, server] {
-        kind.load.send(process.address, WARM_UP).await.context(kind.name)?;
+    for program in [bare, server] {
+        kind.load.send(program.address, WARM_UP).await.context(kind.name)?;
     }
     let duration = Duration::from_secs(arguments.seconds);
     let (mut at_server, mut at_bare) = (Sample::default(), Sample::default());
     let (mut server_s, mut bare_s) = (0.0, 0.0);
     for _ in 0..arguments.rounds {
-        for (process, sample, seconds) in
+        for (program, sample, seconds) in
             [(bare, &mut at_bare, &mut bare_s), (server, &mut at_server, &mut server_s)]
         {
-            let before = process.processor_seconds()?;
-            sample.add(kind.load.send(process.address, duration).await.context(kind.name)?);
-            *seconds += process.processor_seconds()? - before;
+            let before = program.processor_seconds()?;
+            sample.add(kind.load.send(program.address, duration).await.context(kind.name)?);
+            *seconds += program.processor_seconds()? - before;
         }
     }
     let each_us = |seconds: f64, sample: &Sample| seconds * 1e6 / sample.count().max(1) as f64;
@@ -238,7 +238,7 @@ async fn measure_starts(executable: &Path, folder: &Path) -> anyhow::Result<(Dur
     let mut starts = Vec::new();
     let mut idle_mb = 0.0;
     for turn in 1..=STARTS {
-        let (server, start) = Process::start_server(executable, folder, ROOT_SECRET).await?;
+        let (server, start) = Program::start_server(executable, folder, ROOT_SECRET).await?;
         starts.push(start);
         if turn == STARTS {
             sleep(IDLE).await;

@@ -1,4 +1,4 @@
-//! The measured programs as processes: started, waited for, weighed and stopped.
+//! The measured programs as processes of their own: started, waited for, weighed and stopped.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -19,12 +19,12 @@ const POLL: Duration = Duration::from_millis(1);
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// A running program; killed when dropped.
-pub(super) struct Process {
+pub(super) struct Program {
     child: Child,
     pub(super) address: SocketAddr,
 }
 
-impl Process {
+impl Program {
     /// Starts the bare handler on a free port.
     pub(super) fn start_bare() -> anyhow::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
@@ -56,9 +56,9 @@ impl Process {
             .stderr(log)
             .spawn()
             .with_context(|| format!("{} does not start", executable.display()))?;
-        let mut process = Self { child, address };
-        process.wait_until_ready(start).await.with_context(|| last_lines(folder))?;
-        Ok((process, start.elapsed()))
+        let mut program = Self { child, address };
+        program.wait_until_ready(start).await.with_context(|| last_lines(folder))?;
+        Ok((program, start.elapsed()))
     }
 
     async fn wait_until_ready(&mut self, start: Instant) -> anyhow::Result<()> {
@@ -117,7 +117,7 @@ impl Process {
     }
 }
 
-impl Drop for Process {
+impl Drop for Program {
     fn drop(&mut self) {
         // It may have ended by itself; there is nothing more to do then.
         let _ = self.child.kill();
