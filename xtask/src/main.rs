@@ -1,6 +1,7 @@
 //! The project's own chores.
 
 mod bench;
+mod definitions;
 mod tidy;
 
 use std::path::Path;
@@ -24,6 +25,8 @@ enum Chore {
     /// The bare handler, as a process of its own; prints its address.
     #[command(hide = true)]
     BareHandler(bench::BareArguments),
+    /// Writes the definitions pack of FHIR R4 from its official package.
+    Definitions(definitions::Arguments),
     /// Checks the house rules that a program can check.
     Tidy,
 }
@@ -32,6 +35,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().chore {
         Chore::Bench(arguments) => bench::measure(&arguments, workspace()),
         Chore::BareHandler(arguments) => bench::serve_bare(&arguments),
+        Chore::Definitions(arguments) => definitions::write(&arguments),
         Chore::Tidy => tidy::report(workspace()),
     }
 }
