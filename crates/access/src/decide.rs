@@ -3,22 +3,25 @@
 use std::sync::Arc;
 
 use firewarden_fhir::search::SearchQuery;
-use firewarden_fhir::{Interaction, ResourceType, SearchForm, Timestamp};
-use serde_json::Value;
+use firewarden_fhir::{Id, Interaction, ResourceType, SearchForm, Timestamp};
 
+use crate::document::RequestDocument;
 use crate::limits::{CONSIDERED_MAX, POLICIES_PER_DECISION_MAX};
 use crate::{Caller, Permitted, PolicySet, RequestFacts, RowFilter, Verdict};
 
-/// One policy that was considered, for logs and explanations; never for the client.
-#[derive(Clone, Debug)]
+/// One policy that was considered, for logs; never for the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Considered {
     /// The policy's id.
     pub policy: String,
-    /// What it said.
+    /// What it said. A policy that cannot be compiled always fails.
     pub verdict: Verdict,
-    /// Why: the first failing path with what was expected and what was there. `null` unless an
-    /// explanation was asked for.
-    pub trace: Value,
+}
+
+impl Considered {
+    fn new(policy: &Id, verdict: Verdict) -> Self {
+        Self { policy: policy.to_string(), verdict }
+    }
 }
 
 /// A refusal, with its reasons. They are for logs and administrators.
@@ -36,12 +39,6 @@ pub(crate) struct Asker {
     pub(crate) caller: Arc<Caller>,
     pub(crate) facts: Arc<RequestFacts>,
     pub(crate) now: Timestamp,
-}
-
-/// What is decided.
-pub(crate) struct Request<'a> {
-    pub(crate) asker: &'a Asker,
-    pub(crate) interaction: &'a Interaction,
 }
 
 /// What rules an interaction.
@@ -98,7 +95,7 @@ pub fn decide(
     now: Timestamp,
 ) -> Result<Permitted, Denial> {
     let asker = Asker { caller: Arc::clone(caller), facts: Arc::clone(facts), now };
-    match granted_by(policies, &Request { asker: &asker, interaction: &interaction }) {
+    match granted_by(policies, &asker, &interaction) {
         Ok(granted_by) => {
             Ok(Permitted::of_policies(interaction, Arc::clone(policies), asker, granted_by))
         }
@@ -111,23 +108,27 @@ pub(crate) fn implied_rows(policies: &PolicySet, asker: &Asker, of: ResourceType
     let facts = RequestFacts { query_string: None, ..RequestFacts::clone(&asker.facts) };
     let asker = Asker { facts: Arc::new(facts), ..asker.clone() };
     let interaction = Interaction::Search(SearchQuery::all(of), SearchForm::Get);
-    match granted_by(policies, &Request { asker: &asker, interaction: &interaction }) {
+    match granted_by(policies, &asker, &interaction) {
         Ok(_) => RowFilter::everything(),
         Err(_) => RowFilter::nothing(),
     }
 }
 
 /// The policies that grant the request, or those that were considered in vain.
-fn granted_by(policies: &PolicySet, request: &Request<'_>) -> Result<Vec<String>, Vec<Considered>> {
-    let Asker { caller, now, .. } = request.asker;
-    match rule(request.interaction) {
-        Rule::Policies => evaluate(policies, request, None),
-        Rule::PoliciesThatReach(of) => evaluate(policies, request, Some(of)),
+fn granted_by(
+    policies: &PolicySet,
+    asker: &Asker,
+    interaction: &Interaction,
+) -> Result<Vec<String>, Vec<Considered>> {
+    let Asker { caller, now, .. } = asker;
+    match rule(interaction) {
+        Rule::Policies => evaluate(policies, asker, interaction, None),
+        Rule::PoliciesThatReach(of) => evaluate(policies, asker, interaction, Some(of)),
         Rule::Nobody => Err(Vec::new()),
         Rule::EveryAuthenticatedCaller if caller.is_anonymous() => Err(Vec::new()),
         Rule::EveryAuthenticatedCaller => Ok(Vec::new()),
         Rule::Administrators => match policies.administering(caller, *now) {
-            Some(policy) => Ok(vec![policy.id.to_string()]),
+            Some(policy) => Ok(vec![policy.to_string()]),
             None => Err(Vec::new()),
         },
     }
@@ -137,24 +138,27 @@ fn granted_by(policies: &PolicySet, request: &Request<'_>) -> Result<Vec<String>
 /// that further ones would add nothing.
 fn evaluate(
     policies: &PolicySet,
-    request: &Request<'_>,
+    asker: &Asker,
+    interaction: &Interaction,
     guarded: Option<ResourceType>,
 ) -> Result<Vec<String>, Vec<Considered>> {
-    let Asker { caller, now, .. } = request.asker;
+    let Asker { caller, now, .. } = asker;
+    let document = RequestDocument::lazy(interaction, asker);
     let mut considered = Vec::new();
-    let applying = policies.applying(caller, request.interaction.operation_id(), *now);
-    for policy in applying.take(POLICIES_PER_DECISION_MAX) {
+    let applying = policies.applying(caller, interaction.operation_id(), *now);
+    for (id, policy) in applying.take(POLICIES_PER_DECISION_MAX) {
         if guarded.is_some_and(|of| !policy.reaches(of, caller, *now)) {
             continue;
         }
-        let verdict = policy.verdict(request);
+        let verdict = policy.verdict(&document);
         if verdict == Verdict::Satisfied {
-            return Ok(vec![policy.id.to_string()]);
+            return Ok(vec![id.to_string()]);
         }
         if considered.len() < CONSIDERED_MAX {
-            let policy = policy.id.to_string();
-            considered.push(Considered { policy, verdict, trace: Value::Null });
+            considered.push(Considered::new(id, verdict));
         }
     }
+    let broken = policies.broken().into_iter().take(CONSIDERED_MAX - considered.len());
+    considered.extend(broken.map(|(id, _)| Considered::new(id, Verdict::Failed)));
     Err(considered)
 }

@@ -3,19 +3,19 @@
 mod link;
 mod source;
 
-use firewarden_fhir::{Id, ResourceType, Timestamp};
+use firewarden_fhir::{ResourceType, Timestamp};
+use serde_json::Value;
 
 pub(crate) use link::Link;
 pub(crate) use source::read;
 
-use crate::decide::Request;
+use crate::document::{LazyDocument, RequestDocument};
 use crate::engine::Engine;
 use crate::{Caller, Verdict};
 
 /// One policy, compiled. Its rule is asked only for requests that it applies to.
 #[derive(Debug)]
 pub(crate) struct Policy {
-    pub(crate) id: Id,
     /// `None` for everybody; an empty list is nobody.
     pub(crate) links: Option<Vec<Link>>,
     pub(crate) role_name: Option<String>,
@@ -54,8 +54,13 @@ impl Policy {
     }
 
     /// What its rule says.
-    pub(crate) fn verdict(&self, request: &Request<'_>) -> Verdict {
-        self.engine.verdict(request, self.role_name.as_deref())
+    pub(crate) fn verdict(&self, document: &LazyDocument<'_>) -> Verdict {
+        self.engine.verdict(document, self.role_name.as_deref())
+    }
+
+    /// What its rule says, and why.
+    pub(crate) fn explain(&self, document: &RequestDocument) -> (Verdict, Option<Value>) {
+        self.engine.explain(document, self.role_name.as_deref())
     }
 
     fn is_current(&self, now: Timestamp) -> bool {

@@ -23,7 +23,7 @@ pub struct PolicySource {
 pub struct PolicySet {
     version: u64,
     // The cheap engine first, each by id: the order of evaluation.
-    policies: Vec<Policy>,
+    policies: Vec<(Id, Policy)>,
     broken: Vec<(Id, Issue)>,
     for_everybody: Vec<usize>,
     by_role_name: HashMap<String, Vec<usize>>,
@@ -37,14 +37,14 @@ impl PolicySet {
     pub fn compile(version: u64, sources: Vec<PolicySource>) -> Self {
         let mut set = Self { version, ..Self::default() };
         for source in sources {
-            match policy::read(source.id.clone(), &source.content) {
-                Ok(read) => set.policies.extend(read.policy),
+            match policy::read(&source.content) {
+                Ok(read) => set.policies.extend(read.policy.map(|policy| (source.id, policy))),
                 Err(issues) => set.broken.extend(issues.into_iter().next().map(|i| (source.id, i))),
             }
         }
         set.policies.sort_by(|a, b| {
-            let costs = |policy: &Policy| !matches!(policy.engine, Engine::Allow);
-            costs(a).cmp(&costs(b)).then_with(|| a.id.cmp(&b.id))
+            let costs = |(_, policy): &(Id, Policy)| !matches!(policy.engine, Engine::Allow);
+            costs(a).cmp(&costs(b)).then_with(|| a.0.cmp(&b.0))
         });
         set.broken.sort_by(|a, b| a.0.cmp(&b.0));
         set.index();
@@ -68,13 +68,14 @@ impl PolicySet {
     }
 
     /// The policy that makes the caller an administrator.
-    pub(crate) fn administering(&self, caller: &Caller, now: Timestamp) -> Option<&Policy> {
+    pub(crate) fn administering(&self, caller: &Caller, now: Timestamp) -> Option<&Id> {
         let by_user = caller.user_id().and_then(|id| self.by_user.get(id));
         let by_client = caller.client_id().and_then(|id| self.by_client.get(id));
         let linked = by_user.into_iter().chain(by_client).flatten();
         linked
             .filter_map(|&index| self.policies.get(index))
-            .find(|policy| policy.makes_administrator(caller, now))
+            .find(|(_, policy)| policy.makes_administrator(caller, now))
+            .map(|(id, _)| id)
     }
 
     /// The policies that apply, in the order of their evaluation.
@@ -83,7 +84,7 @@ impl PolicySet {
         caller: &'a Caller,
         operation: &'a str,
         now: Timestamp,
-    ) -> impl Iterator<Item = &'a Policy> {
+    ) -> impl Iterator<Item = &'a (Id, Policy)> {
         let mut indices = self.for_everybody.clone();
         let named = caller
             .role_names()
@@ -101,11 +102,11 @@ impl PolicySet {
         indices
             .into_iter()
             .filter_map(|index| self.policies.get(index))
-            .filter(move |policy| policy.applies(caller, operation, now))
+            .filter(move |(_, policy)| policy.applies(caller, operation, now))
     }
 
     fn index(&mut self) {
-        for (index, policy) in self.policies.iter().enumerate() {
+        for (index, (_, policy)) in self.policies.iter().enumerate() {
             let Some(links) = &policy.links else {
                 match &policy.role_name {
                     Some(name) => self.by_role_name.entry(name.clone()).or_default().push(index),

@@ -10,6 +10,7 @@ mod interaction;
 pub mod json;
 pub mod limits;
 mod outcome;
+mod path;
 mod reference;
 pub mod request;
 mod resource;

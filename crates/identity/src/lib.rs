@@ -1,1 +1,41 @@
-//! Credential to caller: which trusted issuer vouches for a request, and for whom.
+//! Credential to caller: who a token or a client's secret speaks for.
+//!
+//! The one crate that reads tokens and the only one that connects to other servers. It knows
+//! nothing of interactions, SQL or status codes.
+
+mod identity;
+
+mod credentials;
+mod unauthenticated;
+
+mod introspector;
+mod outbound;
+mod secrets;
+
+mod algorithm;
+mod claims;
+mod keys;
+mod unverified;
+mod verified;
+
+mod jwks;
+mod remote;
+
+mod binding;
+mod directory;
+mod resolve;
+
+mod basic;
+mod password;
+
+pub mod limits;
+
+pub use algorithm::Algorithm;
+pub use credentials::Credentials;
+pub use directory::{Content, Directory, DirectoryUnavailable, StoredClient};
+pub use identity::Identity;
+pub use introspector::{Introspector, check_introspector, conflicts, needs_binding};
+pub use outbound::{NotAnAllowance, OutboundAllow};
+pub use password::{NotHashable, SALT_BYTES, hash_secret};
+pub use secrets::{MASK, SECRET_POINTERS};
+pub use unauthenticated::{Check, Unauthenticated};

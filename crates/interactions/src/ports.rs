@@ -48,7 +48,7 @@ pub trait OwnTypes: Send + Sync {
 
     /// Checks what is to be written against what is stored: warnings, or conflicts. `None` is a
     /// deletion.
-    fn check_together(
+    async fn check_together(
         &self,
         writes: &[(&Target, Option<&Map<String, Value>>)],
     ) -> Result<Vec<Issue>, Vec<Issue>>;

@@ -60,7 +60,7 @@ pub(crate) async fn apply(
 ) -> Result<Vec<Outcome>, Failure> {
     let (writes, mut warnings): (Vec<_>, Vec<_>) =
         prepared.into_iter().map(|p| (p.write, p.warnings)).unzip();
-    check_together(ports, &writes, &mut warnings)?;
+    check_together(ports, &writes, &mut warnings).await?;
     let request = WriteRequest { policy_version, now: ports.now, writes };
     let written = ports.store.write(request).await?;
     Ok(written
@@ -82,7 +82,7 @@ pub(crate) async fn apply_one(
 
 /// Our own types are checked against each other and against what is stored. The stored ones are
 /// those of the policy version that the write is applied on, or it is not applied.
-fn check_together(
+async fn check_together(
     ports: Ports<'_>,
     writes: &[Write],
     warnings: &mut [Vec<Issue>],
@@ -101,7 +101,7 @@ fn check_together(
     if changes.is_empty() {
         return Ok(());
     }
-    match ports.own_types.check_together(&changes) {
+    match ports.own_types.check_together(&changes).await {
         Ok(more) => {
             let saved = writes.iter().position(|write| {
                 write.target.resource_type.is_own()

@@ -32,3 +32,9 @@ pub const TLS_RELOAD_S: Duration = Duration::from_secs(30);
 pub const BODY_BYTES_DEFAULT: usize = 2 * 1024 * 1024;
 /// Default of `FIREWARDEN_BUNDLE_LIMIT`.
 pub const BUNDLE_BYTES_DEFAULT: usize = 64 * 1024 * 1024;
+/// Secrets hashed at one time.
+pub const HASHES_AT_ONCE: usize = 2;
+/// How long a secret waits to be hashed.
+pub const HASH_WAIT_S_MAX: Duration = Duration::from_secs(5);
+/// Pages of users that are looked through for those without a binding to an introspector.
+pub const USER_PAGES_COUNTED_MAX: usize = 100;

@@ -1,1 +1,5 @@
 //! Placeholder.
+
+mod real_provider;
+
+pub use real_provider::RealProvider;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::Caller;
+use crate::{Caller, own_reference};
 
 /// One link of a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,28 +18,10 @@ pub(crate) enum Link {
 }
 
 impl Link {
-    /// Reads `{reference: "User/x"}` or `{resourceType: User, id: x}`; where both are given they
-    /// must agree. `None` for anything else.
+    /// Reads a link. `None` for what is no reference.
     pub(crate) fn read(value: &Value) -> Option<Self> {
-        let link = value.as_object()?;
-        let text = |name| link.get(name).map(|value: &Value| value.as_str());
-        let parts = match (text("resourceType"), text("id")) {
-            (None, None) => None,
-            (Some(kind), Some(id)) => Some((kind?, id?)),
-            _ => return None,
-        };
-        let reference = match text("reference") {
-            None => None,
-            Some(text) => Some(text?.split_once('/')?),
-        };
-        let (kind, id) = match (parts, reference) {
-            (Some(parts), Some(reference)) if parts != reference => return None,
-            (parts, reference) => parts.or(reference)?,
-        };
-        if kind.is_empty() || id.is_empty() {
-            return None;
-        }
-        Some(match kind {
+        let (of, id) = own_reference::read(value)?;
+        Some(match of {
             "User" => Self::User(id.to_owned()),
             "Client" => Self::Client(id.to_owned()),
             "Operation" => Self::Operation(id.to_owned()),

@@ -145,7 +145,12 @@ pub(super) type Row = (&'static str, &'static str, Vec<&'static str>);
 impl ElementTables {
     /// The shape of that name.
     pub(crate) fn named(&self, name: &str) -> Option<&Shape> {
-        self.by_name.get(name).and_then(|id| self.shape(*id))
+        self.id(name).and_then(|id| self.shape(id))
+    }
+
+    /// The place of the shape of that name.
+    pub(crate) fn id(&self, name: &str) -> Option<ShapeId> {
+        self.by_name.get(name).copied()
     }
 
     /// The shape at that place.

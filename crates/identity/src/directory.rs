@@ -1,0 +1,53 @@
+//! The port to the stored users, roles and clients.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use firewarden_fhir::{Id, Version};
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+/// A resource's content.
+pub type Content = Arc<Map<String, Value>>;
+
+/// Finds users, roles and clients. What is deleted is not found; what is inactive is, and refused
+/// here.
+#[async_trait]
+pub trait Directory: Send + Sync {
+    /// The `User` of that id.
+    async fn user(&self, id: &Id) -> Result<Option<Content>, DirectoryUnavailable>;
+
+    /// The `User`s with that `identifier`, inactive ones too; at most
+    /// [`limits::USERS_PER_STEP_MAX`](crate::limits::USERS_PER_STEP_MAX).
+    async fn users_by_identifier(
+        &self,
+        system: &str,
+        value: &str,
+    ) -> Result<Vec<Content>, DirectoryUnavailable>;
+
+    /// The `User`s whose `data.sub` is that, inactive ones too; at most
+    /// [`limits::USERS_PER_STEP_MAX`](crate::limits::USERS_PER_STEP_MAX).
+    async fn users_by_data_sub(&self, sub: &str) -> Result<Vec<Content>, DirectoryUnavailable>;
+
+    /// The `Role`s whose `user` is that one, in any order.
+    async fn roles(&self, user: &Id) -> Result<Vec<Content>, DirectoryUnavailable>;
+
+    /// The `Client` of that id.
+    async fn client(&self, id: &Id) -> Result<Option<StoredClient>, DirectoryUnavailable>;
+}
+
+/// A `Client` as it is stored.
+#[derive(Clone)]
+pub struct StoredClient {
+    /// Its version: a verified secret is remembered for this version only.
+    pub version: Version,
+    /// Its content.
+    pub content: Content,
+    /// The hash of its secret, as [`hash_secret`](crate::hash_secret) made it.
+    pub secret_hash: Option<Zeroizing<String>>,
+}
+
+/// Users and clients cannot be looked up now.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the directory is not available: {0}")]
+pub struct DirectoryUnavailable(pub String);

@@ -1,0 +1,234 @@
+//! From a request's credential to its caller.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use firewarden_access::{Caller, Session};
+use firewarden_fhir::Timestamp;
+use serde_json::Value;
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+use tracing::error;
+use zeroize::Zeroizing;
+
+use crate::basic::Clients;
+use crate::credentials::Credentials;
+use crate::directory::Directory;
+use crate::introspector::{Introspector, KeyOrigin, Trust};
+use crate::jwks::{KeySource, Origin};
+use crate::keys::Signed;
+use crate::remote::{Remote, SystemResolver};
+use crate::unauthenticated::{Check, Unauthenticated};
+use crate::unverified::Unverified;
+use crate::verified::{Epoch, Remembered, Verified, fingerprint};
+use crate::{OutboundAllow, limits, resolve};
+
+/// Finds out who asks.
+pub struct Identity {
+    trusted: ArcSwap<Trusted>,
+    replacing: Mutex<()>,
+    epoch: Epoch,
+    remembered: Remembered,
+    clients: Clients,
+    remote: Arc<Remote>,
+    runtime: Handle,
+}
+
+/// The introspectors of one moment.
+#[derive(Default)]
+struct Trusted {
+    by_issuer: HashMap<String, Trustee>,
+    /// Active introspectors, those that cannot be read among them.
+    active: usize,
+}
+
+/// An active introspector, and where its keys come from if it does not have them itself.
+#[derive(Clone)]
+struct Trustee {
+    introspector: Arc<Introspector>,
+    keys: Option<Arc<KeySource>>,
+}
+
+impl Identity {
+    /// An identity that trusts nobody yet. Its background fetches run on `runtime`; `random_key`
+    /// is random and lives as long as the process.
+    pub fn new(outbound: OutboundAllow, random_key: &[u8; 32], runtime: Handle) -> Self {
+        let epoch = Epoch::default();
+        Self {
+            trusted: ArcSwap::default(),
+            replacing: Mutex::new(()),
+            remembered: Remembered::new(epoch.clone()),
+            epoch,
+            clients: Clients::new(random_key),
+            remote: Arc::new(Remote::new(outbound, Arc::new(SystemResolver))),
+            runtime,
+        }
+    }
+
+    /// Trusts these introspectors and no others, from now on. The keys of those that did not
+    /// change are kept; inactive ones are left out.
+    pub fn replace_introspectors(&self, introspectors: Vec<Introspector>) {
+        let _one_at_a_time = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.trusted.load_full();
+        let mut trusted = Trusted::default();
+        let mut ambiguous = Vec::new();
+        for introspector in introspectors.into_iter().filter(Introspector::is_active) {
+            trusted.active += 1;
+            let introspector = Arc::new(introspector);
+            let Some(trust) = &introspector.trust else {
+                continue;
+            };
+            let keys = self.key_source(&introspector, trust, &before);
+            let trustee = Trustee { introspector: Arc::clone(&introspector), keys };
+            if trusted.by_issuer.insert(trust.issuer.clone(), trustee).is_some() {
+                ambiguous.push(trust.issuer.clone());
+            }
+        }
+        // Nobody can say whose word counts, so nobody's does.
+        for issuer in ambiguous {
+            error!(issuer, "two active introspectors have the same issuer; neither is trusted");
+            trusted.by_issuer.remove(&issuer);
+        }
+        self.trusted.store(Arc::new(trusted));
+        self.remembered.forget_all();
+    }
+
+    fn key_source(
+        &self,
+        introspector: &Introspector,
+        trust: &Trust,
+        before: &Trusted,
+    ) -> Option<Arc<KeySource>> {
+        let KeyOrigin::KeySet { url, kept_for, algorithms } = &trust.keys else {
+            return None;
+        };
+        let same = |old: &&Trustee| {
+            old.introspector.id == introspector.id
+                && old.introspector.version == introspector.version
+                && old.keys.as_ref().is_some_and(|keys| keys.url() == url)
+        };
+        if let Some(old) = before.by_issuer.get(&trust.issuer).filter(same) {
+            return old.keys.clone();
+        }
+        let origin = Origin {
+            introspector: introspector.id.clone(),
+            url: url.clone(),
+            kept_for: *kept_for,
+            algorithms: algorithms.clone(),
+        };
+        let (remote, epoch) = (Arc::clone(&self.remote), self.epoch.clone());
+        Some(KeySource::start(origin, remote, epoch, self.runtime.clone()))
+    }
+
+    /// The caller of a request with these credentials. Without any, it is anonymous; with bad ones
+    /// there is none.
+    pub async fn authenticate(
+        &self,
+        credentials: &Credentials<'_>,
+        directory: &dyn Directory,
+        now: Timestamp,
+    ) -> Result<Caller, Unauthenticated> {
+        match credentials {
+            Credentials::Absent => Ok(Caller::anonymous()),
+            Credentials::Ambiguous => Err(Unauthenticated::Ambiguous),
+            Credentials::Malformed(check) => Err(Unauthenticated::Malformed(*check)),
+            Credentials::Bearer(token) => self.bearer(token, directory, now).await,
+            Credentials::Basic { client, secret } => {
+                let secret = Zeroizing::new(secret.as_str().to_owned());
+                let client = self.clients.authenticate(client, secret, directory).await?;
+                Ok(Caller { client: Some(client), ..Caller::default() })
+            }
+        }
+    }
+
+    async fn bearer(
+        &self,
+        token: &str,
+        directory: &dyn Directory,
+        now: Timestamp,
+    ) -> Result<Caller, Unauthenticated> {
+        let verified = self.verify(token, now).await?;
+        let Some(trust) = &verified.introspector.trust else {
+            return Err(Unauthenticated::UnknownIssuer);
+        };
+        let is_only = self.trusted.load().active == 1;
+        let who = (verified.introspector.as_ref(), trust);
+        let user = resolve::user(who, &verified.claims, is_only, directory).await?;
+        let roles = match &user {
+            Some(user) => resolve::roles(user, directory).await?,
+            None => Vec::new(),
+        };
+        let session = session(&verified, trust);
+        let jwt = Some(Arc::clone(&verified.claims));
+        Ok(Caller { user, roles, jwt, session, ..Caller::default() })
+    }
+
+    /// Verifies a token: by whom it may be vouched for, what that one demands, the signature.
+    async fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<Verified>, Unauthenticated> {
+        if token.len() > limits::TOKEN_BYTES_MAX {
+            return Err(Unauthenticated::TokenRefused(Check::Length));
+        }
+        // The epoch is read before the introspectors, so that what is remembered is never newer
+        // than what it was verified with.
+        let epoch = self.epoch.now();
+        let fingerprint = fingerprint(token);
+        let known = fingerprint.and_then(|fingerprint| self.remembered.find(&fingerprint));
+        if let Some(verified) = known {
+            if let Some(trust) = &verified.introspector.trust {
+                trust.demands.check_times(&verified.times, now)?;
+            }
+            return Ok(verified);
+        }
+        let (verified, fresh_until) = self.verify_unknown(token, now).await?;
+        let verified = Arc::new(verified);
+        if let Some(fingerprint) = fingerprint {
+            self.remembered.keep(fingerprint, &verified, (epoch, token.len()), fresh_until);
+        }
+        Ok(verified)
+    }
+
+    async fn verify_unknown(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<(Verified, Option<Instant>), Unauthenticated> {
+        let unverified = Unverified::read(token).map_err(Unauthenticated::TokenRefused)?;
+        let issuer = unverified.claims.get("iss").and_then(Value::as_str);
+        let issuer = issuer.ok_or(Unauthenticated::TokenRefused(Check::Issuer))?;
+        let trustee = self.trusted.load().by_issuer.get(issuer).cloned();
+        let Trustee { introspector, keys } = trustee.ok_or(Unauthenticated::UnknownIssuer)?;
+        let trust = introspector.trust.as_ref().ok_or(Unauthenticated::UnknownIssuer)?;
+        let typ = unverified.header.typ.as_deref();
+        let times =
+            trust.demands.check(typ, &unverified.claims).map_err(Unauthenticated::TokenRefused)?;
+        trust.demands.check_times(&times, now)?;
+        let signed = Signed {
+            algorithm: unverified.header.algorithm,
+            key_id: unverified.header.key_id.as_deref(),
+            text: unverified.signed,
+            signature: &unverified.signature,
+        };
+        let fresh_until = match (&trust.keys, keys) {
+            (KeyOrigin::Secret(key), _) => {
+                signed.verify_with_secret(key).map_err(Unauthenticated::TokenRefused)?;
+                None
+            }
+            (KeyOrigin::KeySet { .. }, Some(keys)) => Some(keys.verify(&signed).await?),
+            (KeyOrigin::KeySet { .. }, None) => return Err(Unauthenticated::UnknownIssuer),
+        };
+        let claims = Arc::new(unverified.claims);
+        Ok((Verified { introspector, claims, times }, fresh_until))
+    }
+}
+
+fn session(verified: &Verified, trust: &Trust) -> Session {
+    let text = |name| verified.claims.get(name).and_then(Value::as_str).map(str::to_owned);
+    Session {
+        introspector: Some(verified.introspector.id.clone()),
+        issuer: Some(trust.issuer.clone()),
+        scope: text("scope"),
+        expires_at: Some(verified.times.expires_at()),
+        token_id: text("jti"),
+    }
+}

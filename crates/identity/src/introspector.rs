@@ -1,0 +1,102 @@
+//! A `TokenIntrospector`: which issuer is trusted, by which keys, and what its tokens must hold.
+
+mod attributes;
+mod conflicts;
+mod reading;
+
+use std::fmt;
+use std::time::Duration;
+
+use firewarden_fhir::{Id, Issue, Version};
+use serde_json::{Map, Value};
+use url::Url;
+use zeroize::Zeroizing;
+
+pub use conflicts::{conflicts, needs_binding};
+
+use self::reading::Masked;
+use crate::claims::Demands;
+use crate::keys::VerificationKey;
+use crate::{Algorithm, OutboundAllow};
+
+/// A stored `TokenIntrospector`, read.
+pub struct Introspector {
+    pub(crate) id: Id,
+    pub(crate) version: Version,
+    // INVARIANT: `None` for one that could not be read. It vouches for nothing, and still counts,
+    // so that a fault never makes another introspector the only one.
+    pub(crate) trust: Option<Trust>,
+    pub(crate) active: bool,
+}
+
+/// What a readable introspector says.
+pub(crate) struct Trust {
+    pub(crate) issuer: String,
+    pub(crate) keys: KeyOrigin,
+    pub(crate) demands: Demands,
+    /// Whether the operator vouches that subjects are ids of our users.
+    pub(crate) subjects_are_ids: bool,
+}
+
+/// Where an introspector's keys come from.
+pub(crate) enum KeyOrigin {
+    Secret(VerificationKey),
+    KeySet { url: Url, kept_for: Duration, algorithms: Vec<Algorithm> },
+}
+
+impl Introspector {
+    /// Reads a stored introspector. Its content carries masks where `secrets`, by JSON Pointer,
+    /// has the text.
+    pub fn parse(
+        id: &Id,
+        version: Version,
+        content: &Map<String, Value>,
+        secrets: &[(String, Zeroizing<Vec<u8>>)],
+        outbound: &OutboundAllow,
+    ) -> Result<Self, Vec<Issue>> {
+        let secret = secrets.iter().find(|(pointer, _)| pointer == "/jwt/secret");
+        let secret = secret.map(|(_, secret)| secret.as_slice());
+        let read = reading::read(content, Masked::Sealed(secret), outbound)?;
+        Ok(Self { id: id.clone(), version, trust: Some(read.trust), active: read.active })
+    }
+
+    /// One that could not be read: nothing is trusted on its word.
+    pub fn unreadable(id: &Id, version: Version) -> Self {
+        Self { id: id.clone(), version, trust: None, active: true }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &Id {
+        &self.id
+    }
+
+    /// The `iss` it vouches for; `None` if it could not be read.
+    pub fn issuer(&self) -> Option<&str> {
+        self.trust.as_ref().map(|trust| trust.issuer.as_str())
+    }
+
+    /// Whether it is in use.
+    pub fn is_active(&self) -> bool {
+        self.active
+    }
+}
+
+impl fmt::Debug for Introspector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Introspector")
+            .field("id", &self.id)
+            .field("version", &self.version)
+            .field("issuer", &self.issuer())
+            .field("active", &self.active)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Checks a `TokenIntrospector` that is about to be saved, its secrets still in it: the warnings
+/// of one that can be saved, the errors of one that cannot.
+pub fn check_introspector(
+    content: &Map<String, Value>,
+    outbound: &OutboundAllow,
+) -> Result<Vec<Issue>, Vec<Issue>> {
+    reading::read(content, Masked::Kept, outbound).map(|read| read.warnings)
+}

@@ -1,0 +1,336 @@
+//! Reads the content of a `TokenIntrospector`, and says of every fault how to mend it.
+
+use std::time::Duration;
+
+use firewarden_fhir::Issue;
+use serde_json::{Map, Value};
+
+use super::{KeyOrigin, Trust, attributes};
+use crate::claims::{Demands, media_type};
+use crate::keys::VerificationKey;
+use crate::secrets::MASK;
+use crate::{Algorithm, OutboundAllow, limits};
+
+/// An introspector that can be saved.
+pub(super) struct Reading {
+    pub(super) trust: Trust,
+    pub(super) active: bool,
+    pub(super) warnings: Vec<Issue>,
+}
+
+/// What stands behind a mask in the secret's place.
+#[derive(Clone, Copy)]
+pub(super) enum Masked<'s> {
+    /// The content is about to be saved: a mask keeps what was checked when it was set.
+    Kept,
+    /// The content is stored: what was sealed for it, if anything.
+    Sealed(Option<&'s [u8]>),
+}
+
+/// Reads an introspector.
+pub(super) fn read(
+    content: &Map<String, Value>,
+    masked: Masked<'_>,
+    outbound: &OutboundAllow,
+) -> Result<Reading, Vec<Issue>> {
+    let empty = Map::new();
+    let mut reader = Reader { errors: attributes::unknown(content), warnings: Vec::new() };
+    let jwt = reader.object(content, "jwt", "").unwrap_or(&empty);
+    let user = reader.object(content, "user", "").unwrap_or(&empty);
+    reader.check_type(content);
+    let active = reader.flag(content, "active").unwrap_or(true);
+    let issuer = reader.text(jwt, "iss", "jwt.");
+    if issuer.is_none() && !jwt.contains_key("iss") {
+        reader.error("required", "jwt.iss", "`jwt.iss` is required: the `iss` of the tokens");
+    }
+    let subjects_are_ids = reader.user_match(user);
+    let demands = reader.demands(jwt, user);
+    reader.check_scopes(content);
+    let keys = reader.keys(content, jwt, masked, outbound);
+    match (issuer, keys) {
+        (Some(issuer), Some(keys)) if reader.errors.is_empty() => Ok(Reading {
+            trust: Trust { issuer: issuer.to_owned(), keys, demands, subjects_are_ids },
+            active,
+            warnings: reader.warnings,
+        }),
+        _ => Err(reader.errors),
+    }
+}
+
+struct Reader {
+    errors: Vec<Issue>,
+    warnings: Vec<Issue>,
+}
+
+impl Reader {
+    fn error(&mut self, code: &'static str, path: &str, text: impl Into<String>) {
+        self.errors.push(Issue::error(code, text).at(format!("TokenIntrospector.{path}")));
+    }
+
+    fn warn(&mut self, path: &str, text: &str) {
+        let issue = Issue::warning("security", text);
+        self.warnings.push(issue.at(format!("TokenIntrospector.{path}")));
+    }
+
+    fn object<'c>(
+        &mut self,
+        members: &'c Map<String, Value>,
+        name: &str,
+        above: &str,
+    ) -> Option<&'c Map<String, Value>> {
+        let value = members.get(name)?;
+        if value.as_object().is_none() {
+            let path = format!("{above}{name}");
+            self.error("value", &path, format!("`{path}` must be an object"));
+        }
+        value.as_object()
+    }
+
+    /// A text that is not empty.
+    fn text<'c>(
+        &mut self,
+        members: &'c Map<String, Value>,
+        name: &str,
+        above: &str,
+    ) -> Option<&'c str> {
+        let text = members.get(name)?.as_str().filter(|text| !text.is_empty());
+        if text.is_none() {
+            let path = format!("{above}{name}");
+            self.error("value", &path, format!("`{path}` must be a string that is not empty"));
+        }
+        text
+    }
+
+    fn flag(&mut self, members: &Map<String, Value>, name: &str) -> Option<bool> {
+        let flag = members.get(name)?.as_bool();
+        if flag.is_none() {
+            self.error("value", name, format!("`{name}` must be true or false"));
+        }
+        flag
+    }
+
+    fn whole_number(
+        &mut self,
+        members: &Map<String, Value>,
+        (name, above): (&str, &str),
+        range: std::ops::RangeInclusive<u64>,
+    ) -> Option<u64> {
+        let number = members.get(name)?.as_u64().filter(|number| range.contains(number));
+        if number.is_none() {
+            let path = format!("{above}{name}");
+            let (least, most) = range.into_inner();
+            self.error(
+                "value",
+                &path,
+                format!("`{path}` must be a whole number of seconds from {least} to {most}"),
+            );
+        }
+        number
+    }
+
+    /// A list of texts; one text stands for a list of one.
+    fn texts<'c>(&mut self, members: &'c Map<String, Value>, name: &str) -> Option<Vec<&'c str>> {
+        let texts = match members.get(name)? {
+            Value::String(one) => Some(vec![one.as_str()]),
+            Value::Array(many) => many.iter().map(Value::as_str).collect(),
+            _ => None,
+        };
+        let fits = |texts: &Vec<&str>| {
+            (1..=limits::LIST_ENTRIES_MAX).contains(&texts.len())
+                && texts.iter().all(|text| !text.is_empty())
+        };
+        let texts = texts.filter(fits);
+        if texts.is_none() {
+            let most = limits::LIST_ENTRIES_MAX;
+            self.error(
+                "value",
+                &format!("jwt.{name}"),
+                format!("`jwt.{name}` must be a string or a list of 1 to {most} strings"),
+            );
+        }
+        texts
+    }
+
+    fn check_type(&mut self, content: &Map<String, Value>) {
+        match content.get("type") {
+            None => self.error("required", "type", "`type` is required: `jwt`"),
+            Some(Value::String(kind)) if kind == "jwt" => {}
+            Some(Value::String(kind)) if kind == "opaque" || kind == "aspxauth" => self.error(
+                "not-supported",
+                "type",
+                format!("`type: {kind}` is not served by this version; it serves `type: jwt`"),
+            ),
+            Some(_) => self.error("value", "type", "`type` must be `jwt`"),
+        }
+    }
+
+    fn check_scopes(&mut self, content: &Map<String, Value>) {
+        match content.get("scopes").map(Value::as_str) {
+            None | Some(Some("ignore")) => {}
+            Some(Some("enforce")) => self.error(
+                "not-supported",
+                "scopes",
+                "`scopes: enforce` is not served by this version; write the limits as policies",
+            ),
+            Some(_) => self.error("value", "scopes", "`scopes` must be `enforce` or `ignore`"),
+        }
+    }
+
+    fn user_match(&mut self, user: &Map<String, Value>) -> bool {
+        let by = self.text(user, "match", "user.");
+        if by.is_some_and(|by| by != "id") {
+            self.error("value", "user.match", "`user.match` must be `id`");
+        }
+        by == Some("id")
+    }
+
+    fn demands(&mut self, jwt: &Map<String, Value>, user: &Map<String, Value>) -> Demands {
+        let owned = |texts: Option<Vec<&str>>| -> Vec<String> {
+            texts.unwrap_or_default().into_iter().map(str::to_owned).collect()
+        };
+        let number = |number: Option<u64>| number.and_then(|number| u32::try_from(number).ok());
+        let audiences = owned(self.texts(jwt, "aud"));
+        if !jwt.contains_key("aud") {
+            self.warn(
+                "jwt.aud",
+                "without `jwt.aud` a token that the issuer made for another service is accepted here; set it to this server's name in `aud`",
+            );
+        }
+        let leeway = self.whole_number(jwt, ("leeway", "jwt."), 0..=limits::LEEWAY_S_MAX);
+        let age = self.whole_number(jwt, ("max_age", "jwt."), 1..=limits::TOKEN_AGE_S_MAX);
+        Demands {
+            typ: self.text(jwt, "typ", "jwt.").map(media_type),
+            audiences,
+            leeway_s: number(leeway).unwrap_or_default(),
+            age_s_max: number(age),
+            required: owned(self.texts(jwt, "required_claims")),
+            user_claim: self.text(user, "claim", "user.").map(str::to_owned),
+        }
+    }
+
+    fn keys(
+        &mut self,
+        content: &Map<String, Value>,
+        jwt: &Map<String, Value>,
+        masked: Masked<'_>,
+        outbound: &OutboundAllow,
+    ) -> Option<KeyOrigin> {
+        let kept_for = self
+            .whole_number(content, ("cache_ttl", ""), 1..=limits::CACHE_TTL_S_MAX)
+            .unwrap_or(limits::CACHE_TTL_S_DEFAULT);
+        let sources = key_sources(content, jwt);
+        match sources.as_slice() {
+            ["jwt.secret"] => {
+                let algorithms = self.algorithms(jwt, Algorithm::is_symmetric, "jwt.secret");
+                let key = self.secret(jwt, masked)?;
+                Some(KeyOrigin::Secret(VerificationKey::of_secret(key, &algorithms)))
+            }
+            ["jwks_uri"] => {
+                let asymmetric = |algorithm: Algorithm| !algorithm.is_symmetric();
+                let algorithms = self.algorithms(jwt, asymmetric, "jwks_uri");
+                let url = self.jwks_uri(content, outbound)?;
+                let kept_for = Duration::from_secs(kept_for);
+                Some(KeyOrigin::KeySet { url, kept_for, algorithms })
+            }
+            [] => {
+                let text = "a key source is required: `jwt.secret` or `jwks_uri`";
+                self.error("required", "jwt.secret", text);
+                None
+            }
+            [_] => None,
+            [first, second, ..] => {
+                let text = format!("`{first}` and `{second}` exclude each other; leave one out");
+                self.error("invariant", second, text);
+                None
+            }
+        }
+    }
+
+    fn algorithms(
+        &mut self,
+        jwt: &Map<String, Value>,
+        fits: fn(Algorithm) -> bool,
+        source: &str,
+    ) -> Vec<Algorithm> {
+        let Some(names) = self.texts(jwt, "algorithms") else {
+            return Algorithm::ALL.into_iter().filter(|algorithm| fits(*algorithm)).collect();
+        };
+        let mut algorithms = Vec::new();
+        for name in names {
+            match Algorithm::parse(name) {
+                Some(algorithm) if fits(algorithm) => algorithms.push(algorithm),
+                _ => {
+                    let served = Algorithm::ALL.into_iter().filter(|algorithm| fits(*algorithm));
+                    let served: Vec<&str> = served.map(Algorithm::name).collect();
+                    let text = format!(
+                        "`{name}` is not an algorithm for `{source}`; use some of {}",
+                        served.join(", ")
+                    );
+                    self.error("value", "jwt.algorithms", text);
+                }
+            }
+        }
+        algorithms
+    }
+
+    /// The secret's bytes: those of the content, or, where it is masked, those that were sealed.
+    fn secret<'s>(&mut self, jwt: &'s Map<String, Value>, masked: Masked<'s>) -> Option<&'s [u8]> {
+        let text = self.text(jwt, "secret", "jwt.")?;
+        let bytes = match masked {
+            Masked::Kept if text == MASK => return Some(text.as_bytes()),
+            Masked::Sealed(sealed) if text == MASK => sealed.unwrap_or_default(),
+            Masked::Kept | Masked::Sealed(_) => text.as_bytes(),
+        };
+        if bytes.is_empty() || bytes.len() > limits::SECRET_BYTES_MAX {
+            let most = limits::SECRET_BYTES_MAX;
+            let text = format!("`jwt.secret` must be 1 to {most} bytes long");
+            self.error("value", "jwt.secret", text);
+            return None;
+        }
+        if bytes.len() < limits::SECRET_BYTES_ADVISED {
+            self.warn(
+                "jwt.secret",
+                "the secret is shorter than 32 bytes and can be guessed from one token; use 32 random bytes or more",
+            );
+        }
+        Some(bytes)
+    }
+
+    fn jwks_uri(
+        &mut self,
+        content: &Map<String, Value>,
+        outbound: &OutboundAllow,
+    ) -> Option<url::Url> {
+        let text = self.text(content, "jwks_uri", "")?;
+        match outbound.url(text) {
+            Ok(url) => {
+                if url.scheme() == "http" {
+                    self.warn(
+                        "jwks_uri",
+                        "keys fetched by `http:` can be replaced on their way; use `https:`",
+                    );
+                }
+                Some(url)
+            }
+            Err(fault) => {
+                self.error("value", "jwks_uri", format!("`jwks_uri` {fault}"));
+                None
+            }
+        }
+    }
+}
+
+fn key_sources(content: &Map<String, Value>, jwt: &Map<String, Value>) -> Vec<&'static str> {
+    let mut sources = Vec::new();
+    for (members, name, path) in [
+        (jwt, "secret", "jwt.secret"),
+        (content, "jwks_uri", "jwks_uri"),
+        (jwt, "keys", "jwt.keys"),
+        (content, "discovery", "discovery"),
+    ] {
+        if members.get(name).is_some_and(|value| *value != Value::Bool(false)) {
+            sources.push(path);
+        }
+    }
+    sources
+}

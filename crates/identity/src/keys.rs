@@ -1,0 +1,136 @@
+//! Keys that verify signatures: each with the algorithms it may be used for.
+
+use aws_lc_rs::hmac;
+use aws_lc_rs::signature::ParsedPublicKey;
+
+use crate::Algorithm;
+use crate::limits;
+use crate::unauthenticated::Check;
+
+/// One key of one issuer.
+pub(crate) struct VerificationKey {
+    pub(crate) id: Option<String>,
+    // INVARIANT: an algorithm is here only if the introspector and the key both allow it, so a
+    // token's header chooses among these and never beyond.
+    pub(crate) uses: Vec<(Algorithm, Verifier)>,
+}
+
+/// A key made ready for one algorithm.
+pub(crate) enum Verifier {
+    Mac(hmac::Key),
+    Signature(ParsedPublicKey),
+}
+
+impl Verifier {
+    /// Compares in constant time.
+    fn verifies(&self, signed: &[u8], signature: &[u8]) -> bool {
+        match self {
+            Self::Mac(key) => hmac::verify(key, signed, signature).is_ok(),
+            Self::Signature(key) => key.verify_sig(signed, signature).is_ok(),
+        }
+    }
+}
+
+impl VerificationKey {
+    /// The key of a shared secret: its bytes as they are.
+    pub(crate) fn of_secret(secret: &[u8], algorithms: &[Algorithm]) -> Self {
+        let uses = algorithms
+            .iter()
+            .filter_map(|algorithm| {
+                let hash = match algorithm {
+                    Algorithm::Hs256 => hmac::HMAC_SHA256,
+                    Algorithm::Hs384 => hmac::HMAC_SHA384,
+                    Algorithm::Hs512 => hmac::HMAC_SHA512,
+                    Algorithm::Rs256
+                    | Algorithm::Rs384
+                    | Algorithm::Rs512
+                    | Algorithm::Ps256
+                    | Algorithm::Ps384
+                    | Algorithm::Ps512
+                    | Algorithm::Es256
+                    | Algorithm::Es384
+                    | Algorithm::Es512
+                    | Algorithm::EdDsa => return None,
+                };
+                Some((*algorithm, Verifier::Mac(hmac::Key::new(hash, secret))))
+            })
+            .collect();
+        Self { id: None, uses }
+    }
+
+    /// The verifier for an algorithm, if the key may be used for it.
+    fn for_algorithm(&self, algorithm: Algorithm) -> Option<&Verifier> {
+        self.uses.iter().find(|(allowed, _)| *allowed == algorithm).map(|(_, verifier)| verifier)
+    }
+}
+
+/// What a token says of its signature.
+pub(crate) struct Signed<'t> {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) key_id: Option<&'t str>,
+    pub(crate) text: &'t [u8],
+    pub(crate) signature: &'t [u8],
+}
+
+impl Signed<'_> {
+    /// Verifies with the one key of a shared secret, which has no id to compare.
+    pub(crate) fn verify_with_secret(&self, key: &VerificationKey) -> Result<(), Check> {
+        let verifier = key.for_algorithm(self.algorithm).ok_or(Check::Algorithm)?;
+        if verifier.verifies(self.text, self.signature) { Ok(()) } else { Err(Check::Signature) }
+    }
+
+    /// Verifies with the key that the token names, or, when it names none, with the few that fit.
+    pub(crate) fn verify_with(&self, keys: &[VerificationKey]) -> Result<(), KeyFault> {
+        let Some(key_id) = self.key_id else {
+            return self.verify_without_id(keys);
+        };
+        let mut named = keys.iter().filter(|key| key.id.as_deref() == Some(key_id)).peekable();
+        if named.peek().is_none() {
+            return Err(KeyFault::NoSuchKey);
+        }
+        let mut fitting = named.filter_map(|key| key.for_algorithm(self.algorithm)).peekable();
+        if fitting.peek().is_none() {
+            return Err(KeyFault::Refused(Check::Algorithm));
+        }
+        if fitting.take(limits::KEYS_TRIED_MAX).any(|key| key.verifies(self.text, self.signature)) {
+            Ok(())
+        } else {
+            Err(KeyFault::Refused(Check::Signature))
+        }
+    }
+
+    fn verify_without_id(&self, keys: &[VerificationKey]) -> Result<(), KeyFault> {
+        let mut fitting =
+            keys.iter().filter_map(|key| key.for_algorithm(self.algorithm)).peekable();
+        if fitting.peek().is_none() {
+            return Err(KeyFault::Refused(Check::Algorithm));
+        }
+        if fitting.take(limits::KEYS_TRIED_MAX).any(|key| key.verifies(self.text, self.signature)) {
+            Ok(())
+        } else {
+            Err(KeyFault::NoneFits)
+        }
+    }
+}
+
+/// Why no key of a set verified a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyFault {
+    /// The set has no key of that id: a newer set may.
+    NoSuchKey,
+    /// The token names no key, and none of the set verifies it: one of a newer set may.
+    NoneFits,
+    /// No newer set would help.
+    Refused(Check),
+}
+
+impl KeyFault {
+    /// The check that failed.
+    pub(crate) fn check(self) -> Check {
+        match self {
+            Self::NoSuchKey => Check::KeyId,
+            Self::NoneFits => Check::Signature,
+            Self::Refused(check) => check,
+        }
+    }
+}

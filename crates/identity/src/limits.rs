@@ -1,0 +1,67 @@
+//! How much input this crate accepts and keeps; each limit has a test where it is applied.
+
+use std::time::Duration;
+
+/// Bytes of a token; a longer one is refused before anything else.
+pub const TOKEN_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of a `kid`.
+pub const KEY_ID_BYTES_MAX: usize = 256;
+/// Seconds by which a clock may be off, at most.
+pub const LEEWAY_S_MAX: u64 = 120;
+/// Seconds of `jwt.max_age`, at most: ten years.
+pub const TOKEN_AGE_S_MAX: u64 = 315_360_000;
+/// Entries of `jwt.aud`, `jwt.algorithms` and `jwt.required_claims`.
+pub const LIST_ENTRIES_MAX: usize = 32;
+/// Bytes under which a shared secret is accepted with a warning only.
+pub const SECRET_BYTES_ADVISED: usize = 32;
+/// Bytes of a shared secret, a client's secret or a password.
+pub const SECRET_BYTES_MAX: usize = 4_096;
+
+/// Seconds a key set is kept when the introspector does not say.
+pub const CACHE_TTL_S_DEFAULT: u64 = 300;
+/// Seconds a key set may be kept.
+pub const CACHE_TTL_S_MAX: u64 = 86_400;
+/// Bytes of a key set.
+pub const KEY_SET_BYTES_MAX: usize = 256 * 1024;
+/// Keys read of a key set; the rest is dropped.
+pub const KEY_SET_KEYS_MAX: usize = 64;
+/// Keys tried for a token that names none.
+pub const KEYS_TRIED_MAX: usize = 4;
+/// Bits of an RSA modulus, at least.
+pub const RSA_BITS_MIN: usize = 2_048;
+/// Bits of an RSA modulus, at most: a verification's cost grows with them.
+pub const RSA_BITS_MAX: usize = 8_192;
+/// Bytes of an RSA public exponent.
+pub const RSA_EXPONENT_BYTES_MAX: usize = 4;
+
+/// How long fetching a key set may take in all.
+pub const FETCH_TIME_MAX: Duration = Duration::from_secs(3);
+/// Addresses of a host that are looked at.
+pub const ADDRESSES_MAX: usize = 16;
+/// How old a key set may grow while its provider is down.
+pub const KEY_SET_AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a failed refresh waits for the next.
+pub const REFRESH_PAUSE: Duration = Duration::from_secs(10);
+/// How long a failed first load waits for the next; until then its tokens are answered at once.
+pub const FIRST_LOAD_PAUSE: Duration = Duration::from_secs(1);
+/// Fetches for unknown keys that may follow one another.
+pub const REFETCHES_MAX: u32 = 3;
+/// How long it takes until one more such fetch is allowed.
+pub const REFETCH_REFILL: Duration = Duration::from_secs(10);
+
+/// Bytes of verified tokens that are remembered.
+pub const VERIFIED_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// How long a verified token is remembered.
+pub const VERIFIED_AGE_MAX: Duration = Duration::from_secs(60);
+/// Verified client secrets that are remembered.
+pub const CLIENTS_REMEMBERED_MAX: u64 = 10_000;
+
+/// Password hashes computed at once; each takes 19 MiB.
+pub const HASHES_AT_ONCE_MAX: usize = 2;
+/// Requests that wait for a password hash; one more is turned away.
+pub const HASHES_WAITING_MAX: usize = 64;
+/// How long a request waits for its turn to hash.
+pub const HASH_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// Users that one step of the lookup may find; as many or more are ambiguous.
+pub const USERS_PER_STEP_MAX: usize = 16;
