@@ -73,21 +73,19 @@ impl<'q> Condition<'q> {
             Criterion::Reference { values: sought, .. } => {
                 values.any(|v| sought.iter().any(|s| reference_holds(v, s)))
             }
-            Criterion::Date { values: sought, .. } => values.any(|v| match v {
-                Value::Date(range) => sought.iter().any(|s| date_holds(s, *range)),
-                _ => false,
+            Criterion::Date { values: sought, .. } => values.any(
+                |v| matches!(v, Value::Date(range) if sought.iter().any(|s| date_holds(s, *range))),
+            ),
+            Criterion::Number { values: sought, .. } => values.any(|v| {
+                let Value::Number { low, high } = v else { return false };
+                sought.iter().any(|s| number_holds(s, *low, *high))
             }),
-            Criterion::Number { values: sought, .. } => values.any(|v| match v {
-                Value::Number { low, high } => {
-                    sought.iter().any(|s| number_holds(s, *low, *high))
-                }
-                _ => false,
-            }),
-            Criterion::Quantity { values: sought, .. } => values.any(|v| match v {
-                Value::Quantity { low, high, unit } => {
-                    sought.iter().any(|s| number_holds(&s.number, *low, *high) && unit_holds(s, unit))
-                }
-                _ => false,
+            Criterion::Quantity { values: sought, .. } => values.any(|v| {
+                let Value::Quantity { low, high, unit } = v else { return false };
+                let meets = |s: &QuantityComparison| {
+                    number_holds(&s.number, *low, *high) && unit_holds(s, unit)
+                };
+                sought.iter().any(meets)
             }),
             Criterion::Uri { values: sought, .. } => {
                 values.any(|v| matches!(v, Value::Uri(uri) if sought.iter().any(|s| s == uri)))

@@ -123,7 +123,8 @@ impl Finder<'_> {
         ranges: Vec<ranges::Range>,
         condition: &Condition<'_>,
     ) -> Source {
-        let leg = |range: ranges::Range| self.leg(table, condition, &range.conditions, range.values);
+        let leg =
+            |range: ranges::Range| self.leg(table, condition, &range.conditions, range.values);
         Source { legs: ranges.into_iter().map(leg).collect(), ordered: false, exact: true }
     }
 
@@ -157,19 +158,15 @@ impl Finder<'_> {
             StringMatch::Contains => {
                 // What was cut from a key may contain it as well.
                 let within = ["(instr(value, ?) > 0 OR octet_length(value) >= ?)"];
-                let legs = folded.iter().map(|f| {
-                    leg(&within, vec![text(f), (WHOLE_KEY_BYTES_MAX as i64).into()])
-                });
+                let legs = folded
+                    .iter()
+                    .map(|f| leg(&within, vec![text(f), (WHOLE_KEY_BYTES_MAX as i64).into()]));
                 Source { legs: legs.take(sent.len()).collect(), ordered: false, exact: false }
             }
         }
     }
 
-    fn token(
-        &self,
-        values: &[TokenValue],
-        condition: &Condition<'_>,
-    ) -> rusqlite::Result<Source> {
+    fn token(&self, values: &[TokenValue], condition: &Condition<'_>) -> rusqlite::Result<Source> {
         let mut source = Source { legs: Vec::new(), ordered: true, exact: true };
         let leg = |conditions: &[&'static str], values: Vec<Sql>| {
             self.leg("token_index", condition, conditions, values)
@@ -196,9 +193,7 @@ impl Finder<'_> {
             source.legs.push(match (code, system) {
                 (Some(code), None) => leg(&["code = ?"], vec![code]),
                 (Some(code), Some(s)) => leg(&["code = ?", "system = ?"], vec![code, s.into()]),
-                (None, system) => {
-                    leg(&["system = ?"], vec![system.unwrap_or(NO_SYSTEM).into()])
-                }
+                (None, system) => leg(&["system = ?"], vec![system.unwrap_or(NO_SYSTEM).into()]),
             });
         }
         Ok(source)
@@ -226,7 +221,8 @@ impl Finder<'_> {
                     source.legs.push(leg(&OF_TYPE, vec![text(key_text(url)), 0.into()]));
                     if !url.contains('|') && is_whole(url) {
                         // `}` follows `|`: every version of a canonical.
-                        let ends = vec![text(&format!("{url}|")), text(&format!("{url}}}")), 0.into()];
+                        let ends =
+                            vec![text(&format!("{url}|")), text(&format!("{url}}}")), 0.into()];
                         let versions = ["target >= ?", "target < ?", "target_type = ?"];
                         source.legs.push(leg(&versions, ends));
                         source.ordered = false;
