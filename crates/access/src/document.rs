@@ -9,6 +9,8 @@ use std::sync::Arc;
 use firewarden_fhir::{Interaction, Resource};
 use serde_json::{Map, Value, json};
 
+use non_empty::without_empty_members;
+
 use crate::decide::Asker;
 use crate::{Caller, RequestFacts};
 
@@ -47,7 +49,7 @@ pub(crate) type LazyDocument<'a> =
 #[derive(Debug)]
 pub(crate) struct RequestDocument {
     whole: Value,
-    non_empty: OnceCell<Value>,
+    non_empty: OnceCell<Option<Value>>,
 }
 
 impl RequestDocument {
@@ -63,7 +65,8 @@ impl RequestDocument {
 
     /// The document without the members that are `[]`, `{}`, `""` or `null`.
     pub(crate) fn non_empty(&self) -> &Value {
-        self.non_empty.get_or_init(|| non_empty::of(&self.whole))
+        let without = self.non_empty.get_or_init(|| without_empty_members(&self.whole));
+        without.as_ref().unwrap_or(&self.whole)
     }
 
     /// The same document with the roles of that name only.
