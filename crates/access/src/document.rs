@@ -6,7 +6,7 @@ mod references;
 use std::cell::{LazyCell, OnceCell};
 use std::sync::Arc;
 
-use firewarden_fhir::{Interaction, Resource};
+use firewarden_fhir::{Interaction, Resource, Target};
 use serde_json::{Map, Value, json};
 
 use non_empty::without_empty_members;
@@ -83,7 +83,7 @@ impl RequestDocument {
         let mut document = Map::new();
         request_line(&mut document, interaction, facts);
         if let Some(resource) = interaction.resource() {
-            let resource = incoming(resource, &facts.base_url);
+            let resource = incoming(resource, interaction.target(), &facts.base_url);
             document.insert("body".into(), resource.clone());
             document.insert("resource".into(), resource);
         }
@@ -149,11 +149,15 @@ fn params(interaction: &Interaction) -> Value {
     Value::Object(params)
 }
 
-fn incoming(resource: &Resource, base_url: &str) -> Value {
-    let mut content = Value::Object(resource.content.clone());
-    if let Some(content) = content.as_object_mut() {
-        content.entry("resourceType").or_insert_with(|| resource.resource_type.name().into());
+/// The incoming resource. Its type and, of an update, its id are those that it will be stored
+/// under, whatever it was sent with.
+fn incoming(resource: &Resource, target: Option<&Target>, base_url: &str) -> Value {
+    let mut content = resource.content.clone();
+    content.insert("resourceType".into(), resource.resource_type.name().into());
+    if let Some(target) = target {
+        content.insert("id".into(), target.id.as_str().into());
     }
+    let mut content = Value::Object(content);
     references::of_sent_resource(&mut content, resource.resource_type, base_url);
     content
 }
@@ -222,7 +226,7 @@ fn session(caller: &Caller) -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use firewarden_fhir::search::SearchQuery;
-    use firewarden_fhir::{Id, IfMatch, ResourceType, SearchForm, Target, Timestamp};
+    use firewarden_fhir::{Id, IfMatch, ResourceType, SearchForm, Timestamp};
 
     use super::*;
     use crate::Session;
@@ -331,7 +335,7 @@ mod tests {
 
     #[test]
     fn a_write_shows_its_resource_twice() {
-        let content = json!({"subject": {"reference": "Patient/1", "id": "2"}});
+        let content = json!({"id": "other", "subject": {"reference": "Patient/1", "id": "2"}});
         let resource = Resource {
             resource_type: of("Observation"),
             content: content.as_object().unwrap().clone(),
@@ -342,6 +346,7 @@ mod tests {
         assert_eq!(
             document["resource"],
             json!({
+                "id": "o",
                 "subject": {"reference": "Patient/1", "resourceType": "Patient", "id": "1"},
                 "resourceType": "Observation",
             })
