@@ -106,6 +106,9 @@ async fn keys_are_kept_while_the_provider_is_down_for_a_day() {
         let before = world.provider.requests();
         pass(61).await;
         asked(&world.provider, before + 1).await;
+        // A token with an unknown key waits for the refresh that is under way.
+        let unknown = world.minted("ES256", json!({"kid": "unknown"}), json!({}));
+        assert_eq!(world.outcome(&unknown).await, "keys-unavailable", "{answer:?}");
         assert_eq!(world.outcome(&fresh()).await, "accepted", "{answer:?}");
     }
     world.provider.answer(Answer::Status(500));
