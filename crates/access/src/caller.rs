@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use firewarden_fhir::{Id, Target, Timestamp};
+use firewarden_fhir::{Id, ResourceType, Target, Timestamp};
 use serde_json::{Map, Value};
 
 /// Who asks. Made by `identity`, or [`Caller::anonymous`]; it carries no secret.
@@ -50,11 +50,28 @@ impl Caller {
 
     /// The own `User`, as `User/id`.
     pub fn user_target(&self) -> Option<Target> {
-        None
+        target("User", self.user_id()?)
     }
 
     /// The own `Client`, as `Client/id`.
     pub fn client_target(&self) -> Option<Target> {
-        None
+        target("Client", self.client_id()?)
     }
+
+    pub(crate) fn user_id(&self) -> Option<&str> {
+        self.user.as_ref()?.get("id")?.as_str()
+    }
+
+    pub(crate) fn client_id(&self) -> Option<&str> {
+        self.client.as_ref()?.get("id")?.as_str()
+    }
+
+    /// The names of the roles held, exactly as they stand.
+    pub(crate) fn role_names(&self) -> impl Iterator<Item = &str> {
+        self.roles.iter().filter_map(|role| role.get("name")?.as_str())
+    }
+}
+
+fn target(resource_type: &str, id: &str) -> Option<Target> {
+    Some(Target::new(ResourceType::parse(resource_type)?, Id::parse(id)?))
 }

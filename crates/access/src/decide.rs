@@ -2,31 +2,26 @@
 
 use std::sync::Arc;
 
-use firewarden_fhir::Interaction;
-use serde_json::Value;
+use firewarden_fhir::search::SearchQuery;
+use firewarden_fhir::{Id, Interaction, ResourceType, SearchForm, Timestamp};
 
-use crate::{Caller, Permitted, PolicySet, RequestFacts};
+use crate::document::RequestDocument;
+use crate::limits::{CONSIDERED_MAX, POLICIES_PER_DECISION_MAX};
+use crate::{Caller, Permitted, PolicySet, RequestFacts, RowFilter, Verdict};
 
-/// What a policy says of a request. Only `Satisfied` grants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Its rule holds.
-    Satisfied,
-    /// Its rule does not hold.
-    NotSatisfied,
-    /// Its rule could not be evaluated.
-    Failed,
-}
-
-/// One policy that was considered, for logs and explanations; never for the client.
-#[derive(Clone, Debug)]
+/// One policy that was considered, for logs; never for the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Considered {
     /// The policy's id.
     pub policy: String,
-    /// What it said.
+    /// What it said. A policy that cannot be compiled always fails.
     pub verdict: Verdict,
-    /// Why: the first failing path with what was expected and what was there.
-    pub trace: Value,
+}
+
+impl Considered {
+    fn new(policy: &Id, verdict: Verdict) -> Self {
+        Self { policy: policy.to_string(), verdict }
+    }
 }
 
 /// A refusal, with its reasons. They are for logs and administrators.
@@ -34,16 +29,136 @@ pub struct Considered {
 pub struct Denial {
     /// Whether the caller gave no credential.
     pub anonymous: bool,
-    /// What was considered.
+    /// What was considered, up to [`CONSIDERED_MAX`].
     pub considered: Vec<Considered>,
 }
 
-/// Decides one interaction. Denied unless a policy's verdict is `Satisfied`.
+/// Who asks, when and how: what a permit keeps to decide on other types.
+#[derive(Clone, Debug)]
+pub(crate) struct Asker {
+    pub(crate) caller: Arc<Caller>,
+    pub(crate) facts: Arc<RequestFacts>,
+    pub(crate) now: Timestamp,
+}
+
+/// What rules an interaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rule {
+    /// The policies that apply.
+    Policies,
+    /// Of those, the ones that reach this type on purpose: an `allow` that links the caller's own
+    /// User or Client, and a policy that names the type.
+    PoliciesThatReach(ResourceType),
+    /// Nobody may.
+    Nobody,
+    /// Every caller with a valid credential may.
+    EveryAuthenticatedCaller,
+    /// Callers whose own User or Client an `allow` policy links.
+    Administrators,
+}
+
+fn rule(interaction: &Interaction) -> Rule {
+    match interaction {
+        Interaction::UserInfo => Rule::EveryAuthenticatedCaller,
+        Interaction::TestPolicy(_) | Interaction::HealthDetails => Rule::Administrators,
+        Interaction::HistorySystem(_) => Rule::Policies,
+        Interaction::Create(_) | Interaction::Update(..) | Interaction::Delete(..) => {
+            match interaction.resource_type() {
+                // The record of what happened is the server's alone to write.
+                Some(of) if of.name() == "AuditEvent" => Rule::Nobody,
+                of => rule_of_type(of),
+            }
+        }
+        Interaction::Read(_)
+        | Interaction::Vread(..)
+        | Interaction::Search(..)
+        | Interaction::HistoryInstance(..)
+        | Interaction::HistoryType(..) => rule_of_type(interaction.resource_type()),
+    }
+}
+
+fn rule_of_type(of: Option<ResourceType>) -> Rule {
+    match of {
+        Some(of) if of.is_own() || of.name() == "AuditEvent" => Rule::PoliciesThatReach(of),
+        Some(_) => Rule::Policies,
+        None => Rule::Nobody,
+    }
+}
+
+/// Decides one interaction at a time. Denied unless a policy's verdict is `Satisfied`, but for
+/// the interactions that [`Rule`]s of their own govern.
 pub fn decide(
-    _policies: &Arc<PolicySet>,
+    policies: &Arc<PolicySet>,
     caller: &Arc<Caller>,
-    _interaction: Interaction,
-    _facts: &Arc<RequestFacts>,
+    interaction: Interaction,
+    facts: &Arc<RequestFacts>,
+    now: Timestamp,
 ) -> Result<Permitted, Denial> {
-    Err(Denial { anonymous: caller.is_anonymous(), considered: Vec::new() })
+    let asker = Asker { caller: Arc::clone(caller), facts: Arc::clone(facts), now };
+    match granted_by(policies, &asker, &interaction) {
+        Ok(granted_by) => {
+            Ok(Permitted::of_policies(interaction, Arc::clone(policies), asker, granted_by))
+        }
+        Err(considered) => Err(Denial { anonymous: caller.is_anonymous(), considered }),
+    }
+}
+
+/// The rows of a type that the asker would be granted for a plain search of it.
+pub(crate) fn implied_rows(policies: &PolicySet, asker: &Asker, of: ResourceType) -> RowFilter {
+    let facts = RequestFacts { query_string: None, ..RequestFacts::clone(&asker.facts) };
+    let asker = Asker { facts: Arc::new(facts), ..asker.clone() };
+    let interaction = Interaction::Search(SearchQuery::all(of), SearchForm::Get);
+    match granted_by(policies, &asker, &interaction) {
+        Ok(_) => RowFilter::everything(),
+        Err(_) => RowFilter::nothing(),
+    }
+}
+
+/// The policies that grant the request, or those that were considered in vain.
+fn granted_by(
+    policies: &PolicySet,
+    asker: &Asker,
+    interaction: &Interaction,
+) -> Result<Vec<String>, Vec<Considered>> {
+    let Asker { caller, now, .. } = asker;
+    match rule(interaction) {
+        Rule::Policies => evaluate(policies, asker, interaction, None),
+        Rule::PoliciesThatReach(of) => evaluate(policies, asker, interaction, Some(of)),
+        Rule::Nobody => Err(Vec::new()),
+        Rule::EveryAuthenticatedCaller if caller.is_anonymous() => Err(Vec::new()),
+        Rule::EveryAuthenticatedCaller => Ok(Vec::new()),
+        Rule::Administrators => match policies.administering(caller, *now) {
+            Some(policy) => Ok(vec![policy.to_string()]),
+            None => Err(Vec::new()),
+        },
+    }
+}
+
+/// Evaluates the policies that apply until one grants: a grant is for every row of the type, so
+/// that further ones would add nothing.
+fn evaluate(
+    policies: &PolicySet,
+    asker: &Asker,
+    interaction: &Interaction,
+    guarded: Option<ResourceType>,
+) -> Result<Vec<String>, Vec<Considered>> {
+    let Asker { caller, now, .. } = asker;
+    let document = RequestDocument::lazy(interaction, asker);
+    let mut considered = Vec::new();
+    let applying = policies.applying(caller, interaction.operation_id(), *now);
+    for (id, policy) in applying.take(POLICIES_PER_DECISION_MAX) {
+        if guarded.is_some_and(|of| !policy.reaches(of, caller, *now)) {
+            continue;
+        }
+        let verdict = policy.verdict(&document);
+        if verdict == Verdict::Satisfied {
+            return Ok(vec![id.to_string()]);
+        }
+        if considered.len() < CONSIDERED_MAX {
+            considered.push(Considered::new(id, verdict));
+        }
+    }
+    let broken = policies.broken().into_iter().take(CONSIDERED_MAX - considered.len());
+    considered.extend(broken.map(|(id, _)| Considered::new(id, Verdict::Failed)));
+    Err(considered)
 }

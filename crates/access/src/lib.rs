@@ -5,16 +5,28 @@
 
 mod caller;
 mod decide;
+mod document;
+mod element_path;
+mod engine;
 mod facts;
+pub mod limits;
+mod nearest;
+mod own_reference;
+pub mod own_type;
 mod permit;
+mod policy;
 mod policy_set;
 mod rows;
 mod system_task;
+mod test_policy;
+mod verdict;
 
 pub use caller::{Caller, Session};
-pub use decide::{Considered, Denial, Verdict, decide};
+pub use decide::{Considered, Denial, decide};
 pub use facts::RequestFacts;
-pub use permit::Permitted;
+pub use permit::{Permitted, PermittedRows};
 pub use policy_set::{PolicySet, PolicySource};
 pub use rows::{Reach, RowFilter};
 pub use system_task::SystemTask;
+pub use test_policy::{Tested, test_policy};
+pub use verdict::Verdict;

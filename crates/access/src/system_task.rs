@@ -19,12 +19,133 @@ pub enum SystemTask {
 
 impl SystemTask {
     /// The permit for one interaction of this task, if it may do such a thing.
-    pub fn permit(self, _interaction: Interaction) -> Option<Permitted> {
-        None
+    pub fn permit(self, interaction: Interaction) -> Option<Permitted> {
+        self.may(&interaction).then(|| Permitted::of_task(interaction, self))
     }
 
-    /// The rows of a type that this task reads.
-    pub fn rows(self, _of: ResourceType) -> RowFilter {
-        RowFilter::nothing()
+    /// The rows of a type that this task reads and writes.
+    pub fn rows(self, of: ResourceType) -> RowFilter {
+        let reached = match self {
+            Self::Bootstrap => matches!(of.name(), "AccessPolicy" | "Client"),
+            // The server alone writes its record of what happened.
+            Self::InitBundle => of.name() != "AuditEvent",
+            Self::LoadConfiguration => matches!(of.name(), "AccessPolicy" | "TokenIntrospector"),
+            Self::FindCaller => matches!(of.name(), "Client" | "Role" | "User"),
+        };
+        if reached { RowFilter::everything() } else { RowFilter::nothing() }
+    }
+
+    fn may(self, interaction: &Interaction) -> bool {
+        let act = match interaction {
+            Interaction::Read(_) | Interaction::Search(..) => true,
+            Interaction::Create(_) | Interaction::Update(..) => self.writes(),
+            Interaction::Delete(..) => self == Self::InitBundle,
+            Interaction::Vread(..)
+            | Interaction::HistoryInstance(..)
+            | Interaction::HistoryType(..)
+            | Interaction::HistorySystem(_)
+            | Interaction::UserInfo
+            | Interaction::TestPolicy(_)
+            | Interaction::HealthDetails => false,
+        };
+        act && interaction
+            .resource_type()
+            .is_some_and(|of| self.rows(of) == RowFilter::everything())
+    }
+
+    fn writes(self) -> bool {
+        match self {
+            Self::Bootstrap | Self::InitBundle => true,
+            Self::LoadConfiguration | Self::FindCaller => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use firewarden_fhir::search::SearchQuery;
+    use firewarden_fhir::{HistoryPage, Id, IfMatch, Resource, SearchForm, Target};
+    use serde_json::Map;
+
+    use super::*;
+
+    const TASKS: [SystemTask; 4] = [
+        SystemTask::Bootstrap,
+        SystemTask::InitBundle,
+        SystemTask::LoadConfiguration,
+        SystemTask::FindCaller,
+    ];
+
+    fn of(name: &str) -> ResourceType {
+        ResourceType::parse(name).unwrap()
+    }
+
+    fn target(name: &str) -> Target {
+        Target::new(of(name), Id::parse("x").unwrap())
+    }
+
+    fn resource(name: &str) -> Resource {
+        Resource { resource_type: of(name), content: Map::new() }
+    }
+
+    /// The tasks that may do it.
+    fn who(interaction: &Interaction) -> Vec<SystemTask> {
+        TASKS.into_iter().filter(|task| task.permit(interaction.clone()).is_some()).collect()
+    }
+
+    #[test]
+    fn each_task_reaches_its_own_types_and_no_other() {
+        use SystemTask::{Bootstrap, FindCaller, InitBundle, LoadConfiguration};
+        for (name, tasks) in [
+            ("AccessPolicy", &[Bootstrap, InitBundle, LoadConfiguration][..]),
+            ("TokenIntrospector", &[InitBundle, LoadConfiguration]),
+            ("Client", &[Bootstrap, InitBundle, FindCaller]),
+            ("User", &[InitBundle, FindCaller]),
+            ("Role", &[InitBundle, FindCaller]),
+            ("Patient", &[InitBundle]),
+            ("AuditEvent", &[]),
+        ] {
+            assert_eq!(who(&Interaction::Read(target(name))), tasks, "read {name}");
+            let search = Interaction::Search(SearchQuery::all(of(name)), SearchForm::Get);
+            assert_eq!(who(&search), tasks, "search {name}");
+            for task in TASKS {
+                let expected = tasks.contains(&task);
+                assert_eq!(task.rows(of(name)) == RowFilter::everything(), expected, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_writing_tasks_write() {
+        use SystemTask::{Bootstrap, InitBundle};
+        let update = |name| Interaction::Update(target(name), resource(name), IfMatch::default());
+        assert_eq!(who(&update("Client")), [Bootstrap, InitBundle]);
+        assert_eq!(who(&update("User")), [InitBundle]);
+        assert_eq!(who(&update("AuditEvent")), []);
+        assert_eq!(who(&Interaction::Create(resource("AccessPolicy"))), [Bootstrap, InitBundle]);
+        assert_eq!(who(&Interaction::Delete(target("Client"), IfMatch::Any)), [InitBundle]);
+        assert_eq!(who(&Interaction::Delete(target("AuditEvent"), IfMatch::Any)), []);
+    }
+
+    #[test]
+    fn no_task_does_what_callers_ask_for() {
+        let page = HistoryPage { count: 1, since: None, cursor: None, applied: Vec::new() };
+        for interaction in [
+            Interaction::UserInfo,
+            Interaction::HealthDetails,
+            Interaction::HistorySystem(page.clone()),
+            Interaction::HistoryType(of("Client"), page),
+        ] {
+            assert_eq!(who(&interaction), []);
+        }
+    }
+
+    #[test]
+    fn a_permit_of_a_task_holds_its_rows_and_depends_on_no_policy() {
+        let permit = SystemTask::Bootstrap.permit(Interaction::Read(target("Client"))).unwrap();
+        assert_eq!(permit.rows(of("AccessPolicy")), RowFilter::everything());
+        assert_eq!(permit.rows(of("Patient")), RowFilter::nothing());
+        assert_eq!(permit.policy_version(), None);
+        assert_eq!(permit.granted_by(), [""; 0]);
     }
 }

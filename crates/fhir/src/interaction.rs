@@ -67,6 +67,13 @@ pub struct HistoryPage {
     pub applied: Vec<(String, String)>,
 }
 
+impl Default for HistoryPage {
+    fn default() -> Self {
+        let count = crate::limits::PAGE_ENTRIES_DEFAULT;
+        Self { count, since: None, cursor: None, applied: Vec::new() }
+    }
+}
+
 impl Interaction {
     /// The id of the `operation` in a policy's request document.
     pub fn operation_id(&self) -> &'static str {

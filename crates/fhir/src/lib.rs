@@ -10,11 +10,14 @@ mod interaction;
 pub mod json;
 pub mod limits;
 mod outcome;
+mod path;
 mod reference;
+pub mod request;
 mod resource;
 mod resource_type;
 pub mod search;
 mod validate;
+pub mod yaml;
 
 pub use definitions::Definitions;
 pub use id::{Id, Target, Version};

@@ -2,6 +2,8 @@
 
 /// Levels of objects and arrays in a JSON or YAML document.
 pub const NESTING_DEPTH_MAX: usize = 64;
+/// Objects, arrays, members' names and scalars in one YAML document.
+pub const YAML_NODES_MAX: usize = 1_000_000;
 /// Characters of one number.
 pub const NUMBER_LENGTH_MAX: usize = 64;
 /// Parameters of one search.
@@ -18,3 +20,5 @@ pub const PAGE_ENTRIES_DEFAULT: u32 = 100;
 pub const BUNDLE_ENTRIES_MAX: usize = 10_000;
 /// Issues reported for one resource; further ones are not looked for.
 pub const ISSUES_MAX: usize = 50;
+/// Bytes of one `string` or `markdown` (<https://hl7.org/fhir/R4/datatypes.html#string>).
+pub const STRING_BYTES_MAX: usize = 1024 * 1024;

@@ -1,7 +1,12 @@
 //! A search, read from its parameters (<https://hl7.org/fhir/R4/search.html>).
 
+mod number;
+mod parse;
+mod text;
 mod value;
 
+pub(crate) use parse::count;
+pub use parse::{Handling, ParseSearch};
 pub use value::{
     DateComparison, NumberComparison, Prefix, QuantityComparison, ReferenceValue, StringMatch,
     TokenValue,

@@ -1,6 +1,15 @@
 //! Resources at rest: every read takes a row filter, every write is acknowledged after its commit.
 
+mod body;
+mod cursor;
 mod error;
+mod fold;
+mod index;
+pub mod limits;
+mod packed;
+mod prepare;
+mod seal;
+mod sqlite;
 mod store;
 mod write;
 

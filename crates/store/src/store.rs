@@ -7,6 +7,7 @@ use firewarden_access::RowFilter;
 use firewarden_fhir::search::SearchQuery;
 use firewarden_fhir::{HistoryPage, ResourceType, Target, Timestamp, Version};
 
+use crate::sqlite::Sqlite;
 use crate::{StoreError, WriteError, WriteRequest, Written};
 
 /// How a store is opened.
@@ -23,7 +24,9 @@ pub struct StoreSettings {
 
 /// The resources at rest. A handle: cheap to clone.
 #[derive(Clone)]
-pub struct Store {}
+pub struct Store {
+    sqlite: Arc<Sqlite>,
+}
 
 /// One version of a resource, as it is served.
 #[derive(Clone, Debug)]
@@ -108,59 +111,70 @@ pub enum HistoryMethod {
 impl Store {
     /// Opens the database, and creates or migrates it where needed. Refused when another process
     /// has it open.
-    pub fn open(_settings: StoreSettings) -> Result<Self, StoreError> {
-        Err(StoreError::Unavailable("not built".into()))
+    pub fn open(settings: StoreSettings) -> Result<Self, StoreError> {
+        Ok(Self { sqlite: Arc::new(Sqlite::open(settings)?) })
     }
 
     /// Reads the current version.
-    pub async fn read(&self, _target: &Target, _rows: &RowFilter) -> Result<Read, StoreError> {
-        Err(StoreError::Unavailable("not built".into()))
+    pub async fn read(&self, target: &Target, rows: &RowFilter) -> Result<Read, StoreError> {
+        self.sqlite.read(target, rows)
     }
 
     /// Reads that version.
     pub async fn vread(
         &self,
-        _target: &Target,
-        _version: Version,
-        _rows: &RowFilter,
+        target: &Target,
+        version: Version,
+        rows: &RowFilter,
     ) -> Result<Read, StoreError> {
-        Err(StoreError::Unavailable("not built".into()))
+        self.sqlite.vread(target, version, rows)
     }
 
     /// Finds the resources that match, inside the rows.
     pub async fn search(
         &self,
-        _query: &SearchQuery,
-        _rows: &RowFilter,
+        query: &SearchQuery,
+        rows: &RowFilter,
     ) -> Result<SearchPage, StoreError> {
-        Err(StoreError::Unavailable("not built".into()))
+        self.sqlite.search(query, rows).await
     }
 
     /// Reads a history, each version inside the rows.
     pub async fn history(
         &self,
-        _of: HistoryRead,
-        _page: &HistoryPage,
+        of: HistoryRead,
+        page: &HistoryPage,
     ) -> Result<HistoryPageRead, StoreError> {
-        Err(StoreError::Unavailable("not built".into()))
+        self.sqlite.history(of, page).await
     }
 
-    /// Applies the writes, all or none, and answers after they are durable.
-    pub async fn write(&self, _request: WriteRequest) -> Result<Vec<Written>, WriteError> {
-        Err(WriteError::Busy)
+    /// Applies the writes, all or none, and answers after they are durable. They are applied even
+    /// if the answer is no longer waited for.
+    pub async fn write(&self, request: WriteRequest) -> Result<Vec<Written>, WriteError> {
+        self.sqlite.clone().write(request).await
     }
 
     /// The unsealed secrets of a resource, by JSON Pointer.
     pub async fn secrets(
         &self,
-        _target: &Target,
-        _rows: &RowFilter,
+        target: &Target,
+        rows: &RowFilter,
     ) -> Result<Vec<(String, zeroize::Zeroizing<Vec<u8>>)>, StoreError> {
-        Err(StoreError::Unavailable("not built".into()))
+        self.sqlite.secrets(target, rows)
     }
 
     /// The current version of the policies: grows with every change to our own types.
     pub fn policy_version(&self) -> u64 {
-        0
+        self.sqlite.policy_version()
+    }
+
+    /// Whether the store can read and write now: for readiness.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        self.sqlite.check()
+    }
+
+    /// Finishes the queued writes, refuses later ones, and leaves the database in one file.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.sqlite.close().await
     }
 }

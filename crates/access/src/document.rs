@@ -1,0 +1,366 @@
+//! The request document: what a policy sees of a request.
+
+mod non_empty;
+mod references;
+
+use std::cell::{LazyCell, OnceCell};
+use std::sync::Arc;
+
+use firewarden_fhir::{Interaction, Resource};
+use serde_json::{Map, Value, json};
+
+use crate::decide::Asker;
+use crate::{Caller, RequestFacts};
+
+/// Every key that a request document can have.
+pub(crate) const KEYS: &[&str] = &[
+    "body",
+    "client",
+    "headers",
+    "jwt",
+    "operation",
+    "params",
+    "query-string",
+    "remote-addr",
+    "request-method",
+    "resource",
+    "role",
+    "scheme",
+    "session",
+    "token",
+    "uri",
+    "user",
+];
+
+/// Headers that carry a credential.
+const CREDENTIAL_HEADERS: &[&str] =
+    &["authorization", "cookie", "proxy-authorization", "x-client-auth"];
+
+/// Parameters that are taken from the route alone.
+const ROUTE_PARAMETERS: &[&str] = &["resource/type", "resource/id", "resource/target"];
+
+/// A request document that is built when the first rule asks for it.
+pub(crate) type LazyDocument<'a> =
+    LazyCell<RequestDocument, Box<dyn FnOnce() -> RequestDocument + 'a>>;
+
+/// What a policy sees of one request.
+#[derive(Debug)]
+pub(crate) struct RequestDocument {
+    whole: Value,
+    non_empty: OnceCell<Value>,
+}
+
+impl RequestDocument {
+    /// The document of that request, when it is asked for.
+    pub(crate) fn lazy<'a>(interaction: &'a Interaction, asker: &'a Asker) -> LazyDocument<'a> {
+        LazyCell::new(Box::new(move || Self::of(interaction, asker)))
+    }
+
+    /// That document, as it stands.
+    pub(crate) fn as_it_stands(whole: Value) -> Self {
+        Self { whole, non_empty: OnceCell::new() }
+    }
+
+    /// The document without the members that are `[]`, `{}`, `""` or `null`.
+    pub(crate) fn non_empty(&self) -> &Value {
+        self.non_empty.get_or_init(|| non_empty::of(&self.whole))
+    }
+
+    /// The same document with the roles of that name only.
+    pub(crate) fn with_roles_named(&self, name: &str) -> Self {
+        let mut whole = self.whole.clone();
+        if let Some(Value::Array(roles)) = whole.get_mut("role") {
+            roles.retain(|role| role.get("name").and_then(Value::as_str) == Some(name));
+        }
+        Self::as_it_stands(whole)
+    }
+
+    fn of(interaction: &Interaction, asker: &Asker) -> Self {
+        let (caller, facts) = (asker.caller.as_ref(), asker.facts.as_ref());
+        let mut document = Map::new();
+        request_line(&mut document, interaction, facts);
+        if let Some(resource) = interaction.resource() {
+            let resource = incoming(resource, &facts.base_url);
+            document.insert("body".into(), resource.clone());
+            document.insert("resource".into(), resource);
+        }
+        credential(&mut document, caller, &facts.base_url);
+        let operation = json!({"resourceType": "Operation", "id": interaction.operation_id()});
+        document.insert("operation".into(), operation);
+        Self::as_it_stands(Value::Object(document))
+    }
+}
+
+fn request_line(
+    document: &mut Map<String, Value>,
+    interaction: &Interaction,
+    facts: &RequestFacts,
+) {
+    document.insert("request-method".into(), interaction.method().into());
+    document.insert("scheme".into(), facts.scheme.into());
+    if let Some(address) = facts.remote_address {
+        document.insert("remote-addr".into(), address.to_string().into());
+    }
+    document.insert("headers".into(), headers(&facts.headers));
+    if let Some(query) = &facts.query_string {
+        document.insert("query-string".into(), query.as_str().into());
+    }
+    document.insert("uri".into(), interaction.uri().into());
+    document.insert("params".into(), params(interaction));
+}
+
+/// Repeated headers are one, joined as RFC 9110 section 5.3 says.
+fn headers(sent: &[(String, String)]) -> Value {
+    let mut headers = Map::new();
+    for (name, value) in sent {
+        let name = name.to_ascii_lowercase();
+        if CREDENTIAL_HEADERS.contains(&name.as_str()) {
+            continue;
+        }
+        let joined = match headers.get(&name).and_then(Value::as_str) {
+            Some(earlier) => format!("{earlier}, {value}"),
+            None => value.clone(),
+        };
+        headers.insert(name, joined.into());
+    }
+    Value::Object(headers)
+}
+
+fn params(interaction: &Interaction) -> Value {
+    let mut params = Map::new();
+    let sent = interaction.parameters();
+    for (name, value) in sent.iter().filter(|(name, _)| !ROUTE_PARAMETERS.contains(&&**name)) {
+        let value = Value::from(value.as_str());
+        match params.get_mut(name) {
+            None => drop(params.insert(name.clone(), value)),
+            Some(Value::Array(values)) => values.push(value),
+            Some(first) => *first = json!([first.take(), value]),
+        }
+    }
+    if let Some(of) = interaction.resource_type() {
+        params.insert("resource/type".into(), of.name().into());
+    }
+    if let Some(target) = interaction.target() {
+        params.insert("resource/id".into(), target.id.as_str().into());
+    }
+    Value::Object(params)
+}
+
+fn incoming(resource: &Resource, base_url: &str) -> Value {
+    let mut content = Value::Object(resource.content.clone());
+    if let Some(content) = content.as_object_mut() {
+        content.entry("resourceType").or_insert_with(|| resource.resource_type.name().into());
+    }
+    references::of_sent_resource(&mut content, resource.resource_type, base_url);
+    content
+}
+
+fn credential(document: &mut Map<String, Value>, caller: &Caller, base_url: &str) {
+    let claims = [("jwt", &caller.jwt), ("token", &caller.token)];
+    for (key, claims) in claims {
+        if let Some(claims) = claims {
+            document.insert(key.into(), Value::Object(Map::clone(claims)));
+        }
+    }
+    if let Some(user) = &caller.user {
+        document.insert("user".into(), stored(user, "User", "password", base_url));
+    }
+    if let Some(client) = &caller.client {
+        document.insert("client".into(), stored(client, "Client", "secret", base_url));
+    }
+    if !caller.roles.is_empty() {
+        let roles = caller.roles.iter().map(|role| stored(role, "Role", "", base_url));
+        document.insert("role".into(), roles.collect());
+    }
+    let session = session(caller);
+    if !session.is_empty() {
+        document.insert("session".into(), Value::Object(session));
+    }
+}
+
+/// A resource of the caller's. It comes without secrets; its secret attribute, masked or not, is
+/// left out here once more.
+fn stored(
+    content: &Arc<Map<String, Value>>,
+    resource_type: &str,
+    secret: &str,
+    base_url: &str,
+) -> Value {
+    let mut content = Map::clone(content);
+    content.shift_remove(secret);
+    content.entry("resourceType").or_insert_with(|| resource_type.into());
+    let mut content = Value::Object(content);
+    references::of_stored_resource(&mut content, base_url);
+    content
+}
+
+fn session(caller: &Caller) -> Map<String, Value> {
+    let mut session = Map::new();
+    let user = caller.user_id().map(|id| references::to("User", id));
+    let client = caller.client_id().map(|id| references::to("Client", id));
+    let roles = caller.roles.iter().filter_map(|role| role.get("id")?.as_str());
+    let roles: Vec<Value> = roles.map(|id| references::to("Role", id)).collect();
+    let facts = &caller.session;
+    let members = [
+        ("user", user),
+        ("client", client),
+        ("role", (!roles.is_empty()).then_some(Value::Array(roles))),
+        ("iss", facts.issuer.as_deref().map(Value::from)),
+        ("scope", facts.scope.as_deref().map(Value::from)),
+        ("exp", facts.expires_at.map(|at| at.as_second().into())),
+        ("jti", facts.token_id.as_deref().map(Value::from)),
+    ];
+    for (key, value) in members {
+        session.extend(value.map(|value| (key.to_owned(), value)));
+    }
+    session
+}
+
+#[cfg(test)]
+mod tests {
+    use firewarden_fhir::search::SearchQuery;
+    use firewarden_fhir::{Id, IfMatch, ResourceType, SearchForm, Target, Timestamp};
+
+    use super::*;
+    use crate::Session;
+
+    fn object(value: Value) -> Arc<Map<String, Value>> {
+        Arc::new(value.as_object().unwrap().clone())
+    }
+
+    fn of(name: &str) -> ResourceType {
+        ResourceType::parse(name).unwrap()
+    }
+
+    fn document(interaction: &Interaction, caller: Caller) -> Value {
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let facts = RequestFacts {
+            scheme: "https",
+            remote_address: Some([192, 0, 2, 7].into()),
+            headers: vec![
+                header("accept", "application/json"),
+                header("x-tag", "a"),
+                header("x-tag", "b"),
+                header("authorization", "Bearer CANARY"),
+                header("Cookie", "CANARY"),
+                header("x-client-auth", "CANARY"),
+            ],
+            query_string: Some("name=a".into()),
+            base_url: "https://fw.example/fhir".into(),
+        };
+        let now = Timestamp::UNIX_EPOCH;
+        let asker = Asker { caller: Arc::new(caller), facts: Arc::new(facts), now };
+        RequestDocument::of(interaction, &asker).whole
+    }
+
+    #[test]
+    fn an_anonymous_search_shows_the_request_and_nothing_of_a_caller() {
+        let mut query = SearchQuery::all(of("Patient"));
+        query.applied = [("name", "a"), ("name", "b"), ("_count", "3"), ("name", "c")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec();
+        let search = Interaction::Search(query, SearchForm::Post);
+        assert_eq!(
+            document(&search, Caller::anonymous()),
+            json!({
+                "request-method": "post",
+                "scheme": "https",
+                "remote-addr": "192.0.2.7",
+                "headers": {"accept": "application/json", "x-tag": "a, b"},
+                "query-string": "name=a",
+                "uri": "/fhir/Patient/_search",
+                "params": {"name": ["a", "b", "c"], "_count": "3", "resource/type": "Patient"},
+                "operation": {"resourceType": "Operation", "id": "FhirSearch"},
+            })
+        );
+    }
+
+    #[test]
+    fn nothing_in_a_query_overwrites_the_route() {
+        let mut query = SearchQuery::all(of("Patient"));
+        query.applied = ["resource/type", "resource/id", "resource/target"]
+            .map(|name| (name.to_owned(), "User".to_owned()))
+            .to_vec();
+        let document = document(&Interaction::Search(query, SearchForm::Get), Caller::anonymous());
+        assert_eq!(document["params"], json!({"resource/type": "Patient"}));
+    }
+
+    #[test]
+    fn a_caller_is_shown_without_secrets_and_with_derived_references() {
+        let caller = Caller {
+            user: Some(object(json!({"id": "alice", "password": "CANARY"}))),
+            client: Some(object(
+                json!({"id": "app", "secret": "CANARY", "resourceType": "Client"}),
+            )),
+            roles: vec![object(
+                json!({"id": "r", "name": "doctor", "user": {"reference": "User/alice"}}),
+            )],
+            jwt: Some(object(json!({"sub": "alice", "empty": ""}))),
+            token: None,
+            session: Session {
+                introspector: None,
+                issuer: Some("https://idp".into()),
+                scope: Some("openid".into()),
+                expires_at: Some(Timestamp::from_second(7).unwrap()),
+                token_id: Some("t".into()),
+            },
+        };
+        let target = Target::new(of("Patient"), Id::parse("1").unwrap());
+        let document = document(&Interaction::Read(target), caller);
+        let reference = |of: &str, id: &str| json!({"reference": format!("{of}/{id}"), "resourceType": of, "id": id});
+        assert_eq!(document["user"], json!({"id": "alice", "resourceType": "User"}));
+        assert_eq!(document["client"], json!({"id": "app", "resourceType": "Client"}));
+        assert_eq!(document["role"][0]["user"], reference("User", "alice"));
+        assert_eq!(document["jwt"], json!({"sub": "alice", "empty": ""}));
+        assert_eq!(
+            document["session"],
+            json!({
+                "user": reference("User", "alice"),
+                "client": reference("Client", "app"),
+                "role": [reference("Role", "r")],
+                "iss": "https://idp", "scope": "openid", "exp": 7, "jti": "t",
+            })
+        );
+        assert_eq!(document["params"], json!({"resource/type": "Patient", "resource/id": "1"}));
+        assert!(!document.to_string().contains("CANARY"));
+        assert!(document.get("token").is_none() && document.get("body").is_none());
+    }
+
+    #[test]
+    fn a_write_shows_its_resource_twice() {
+        let content = json!({"subject": {"reference": "Patient/1", "id": "2"}});
+        let resource = Resource {
+            resource_type: of("Observation"),
+            content: content.as_object().unwrap().clone(),
+        };
+        let target = Target::new(of("Observation"), Id::parse("o").unwrap());
+        let update = Interaction::Update(target, resource, IfMatch::Any);
+        let document = document(&update, Caller::anonymous());
+        assert_eq!(
+            document["resource"],
+            json!({
+                "subject": {"reference": "Patient/1", "resourceType": "Patient", "id": "1"},
+                "resourceType": "Observation",
+            })
+        );
+        assert_eq!(document["resource"], document["body"]);
+    }
+
+    #[test]
+    fn every_key_of_a_document_is_listed() {
+        assert!(KEYS.is_sorted());
+        let caller = Caller {
+            user: Some(object(json!({"id": "a"}))),
+            client: Some(object(json!({"id": "a"}))),
+            roles: vec![object(json!({"id": "a"}))],
+            jwt: Some(object(json!({"sub": "a"}))),
+            token: Some(object(json!({"sub": "a"}))),
+            ..Caller::anonymous()
+        };
+        let resource = Resource { resource_type: of("Patient"), content: Map::new() };
+        let document = document(&Interaction::Create(resource), caller);
+        let mut keys: Vec<&String> = document.as_object().unwrap().keys().collect();
+        keys.sort();
+        assert_eq!(keys, KEYS);
+    }
+}

@@ -1,0 +1,14 @@
+//! How much this crate works through; each limit has a test where it is applied.
+
+/// Policies that one decision evaluates. Those beyond it grant nothing.
+pub const POLICIES_PER_DECISION_MAX: usize = 10_000;
+/// Policies that a denial or an explanation lists.
+pub const CONSIDERED_MAX: usize = 50;
+/// Schemas inside one another in a json-schema rule.
+pub const SCHEMA_DEPTH_MAX: usize = 32;
+/// Schemas that a json-schema rule comes to when every `$ref` is written out.
+pub const SCHEMAS_MAX: usize = 10_000;
+/// Bytes that one compiled regular expression may take.
+pub const PATTERN_SIZE_BYTES_MAX: usize = 1 << 20;
+/// Characters of a value that a trace shows.
+pub const TRACE_VALUE_CHARACTERS_MAX: usize = 200;

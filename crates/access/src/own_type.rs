@@ -1,0 +1,25 @@
+//! Checks of our own types when they are saved: the shapes that trust and access rely on.
+
+mod client;
+mod role;
+mod shape;
+mod user;
+
+use firewarden_fhir::{Issue, ResourceType, Severity};
+use serde_json::{Map, Value};
+
+use crate::policy;
+
+/// Checks an AccessPolicy, User, Role or Client that is to be saved: `Ok` with warnings, or `Err`
+/// with what must be mended. Other types are not looked at.
+pub fn check(of: ResourceType, content: &Map<String, Value>) -> Result<Vec<Issue>, Vec<Issue>> {
+    let issues = match of.name() {
+        "AccessPolicy" => return policy::read(content).map(|read| read.warnings),
+        "User" => user::check(content),
+        "Role" => role::check(content),
+        "Client" => client::check(content),
+        _ => Vec::new(),
+    };
+    let refused = issues.iter().any(|issue| issue.severity == Severity::Error);
+    if refused { Err(issues) } else { Ok(issues) }
+}

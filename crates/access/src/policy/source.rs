@@ -1,0 +1,232 @@
+//! Reads a stored AccessPolicy: what is wrong with it, or the policy it makes.
+
+use firewarden_fhir::{Issue, TimeRange};
+use serde_json::{Map, Value};
+
+use super::{Link, Period, Policy};
+use crate::element_path::ElementPath;
+use crate::engine::Engine;
+use crate::nearest::suggestion;
+
+/// What a sound AccessPolicy makes.
+pub(crate) struct Read {
+    /// The policy; `None` for one that is stored and never considered.
+    pub(crate) policy: Option<Policy>,
+    /// Doubts about it.
+    pub(crate) warnings: Vec<Issue>,
+}
+
+/// Every attribute of an AccessPolicy.
+const ATTRIBUTES: &[&str] = &[
+    "resourceType",
+    "id",
+    "meta",
+    "description",
+    "engine",
+    "schema",
+    "matcho",
+    "sql",
+    "and",
+    "or",
+    "link",
+    "roleName",
+    "rows",
+    "active",
+    "period",
+    "mode",
+    "type",
+    "rpc",
+];
+
+/// Attributes that would change what a policy grants, and that this version does not serve.
+const NOT_SERVED: &[&str] = &["rows", "mode"];
+
+/// Values of `type`, and of `engine`, that mark a policy for remote procedure calls.
+const RPC: &[&str] = &["rpc", "allow-rpc", "matcho-rpc"];
+
+/// Reads an AccessPolicy. An attribute that is not understood is an error, never passed over: it
+/// might have narrowed what the policy grants.
+pub(crate) fn read(content: &Map<String, Value>) -> Result<Read, Vec<Issue>> {
+    let mut reader = Reader { content, errors: Vec::new(), warnings: Vec::new() };
+    reader.attributes();
+    let is_rpc = reader.is_rpc();
+    let links = reader.links();
+    let role_name = reader.role_name();
+    let active = reader.active();
+    let period = reader.period();
+    let engine = if is_rpc { None } else { reader.engine() };
+    reader.subjects(engine.as_ref(), links.as_deref(), role_name.as_deref());
+    if !reader.errors.is_empty() {
+        return Err(reader.errors);
+    }
+    let policy = engine.filter(|_| active);
+    let policy = policy.map(|engine| Policy { links, role_name, period, engine });
+    Ok(Read { policy, warnings: reader.warnings })
+}
+
+struct Reader<'a> {
+    content: &'a Map<String, Value>,
+    errors: Vec<Issue>,
+    warnings: Vec<Issue>,
+}
+
+fn at(attribute: &str) -> ElementPath {
+    ElementPath::of("AccessPolicy").member(attribute)
+}
+
+impl Reader<'_> {
+    fn refuse(&mut self, code: &'static str, told: impl Into<String>, at: ElementPath) {
+        self.errors.push(Issue::error(code, told).at(at));
+    }
+
+    fn doubt(&mut self, told: impl Into<String>, at: ElementPath) {
+        self.warnings.push(Issue::warning("business-rule", told).at(at));
+    }
+
+    fn attributes(&mut self) {
+        for name in self.content.keys() {
+            if NOT_SERVED.contains(&name.as_str()) {
+                let told = format!("`{name}` is not served by this version");
+                self.refuse("not-supported", told, at(name));
+            } else if !ATTRIBUTES.contains(&name.as_str()) {
+                let near = suggestion(name, ATTRIBUTES);
+                let told = format!("an AccessPolicy has no attribute `{name}`{near}");
+                self.refuse("structure", told, at(name));
+            }
+        }
+    }
+
+    /// Whether it is for remote procedure calls, which this server has none of.
+    fn is_rpc(&mut self) -> bool {
+        let marked = ["type", "engine"].into_iter().find(|attribute| {
+            let value = self.content.get(*attribute).and_then(Value::as_str);
+            value.is_some_and(|value| RPC.contains(&value))
+        });
+        if let Some(attribute) = marked {
+            self.doubt("policies for rpc are stored and never grant anything", at(attribute));
+        } else if self.content.contains_key("rpc") {
+            let told = "`rpc` belongs to a policy of the type `rpc`";
+            self.refuse("invalid", told, at("rpc"));
+        }
+        match self.content.get("type") {
+            None => {}
+            Some(Value::String(of)) if of == "rest" || RPC.contains(&of.as_str()) => {}
+            Some(of) => {
+                let of = of.as_str().unwrap_or_default();
+                let told = format!(
+                    "policies of the type `{of}` are not served; leave `type` out, or write `rest`{}",
+                    suggestion(of, &["rest"])
+                );
+                self.refuse("not-supported", told, at("type"));
+            }
+        }
+        marked.is_some()
+    }
+
+    fn links(&mut self) -> Option<Vec<Link>> {
+        let links = self.content.get("link")?;
+        let Some(links) = links.as_array() else {
+            self.refuse("structure", "`link` is a list of references", at("link"));
+            return Some(Vec::new());
+        };
+        if links.is_empty() {
+            self.doubt("an empty `link` applies to nobody; leave it out for everybody", at("link"));
+        }
+        let mut read = Vec::new();
+        for (index, value) in links.iter().enumerate() {
+            let at = at("link").item(index);
+            match Link::read(value) {
+                Some(Link::Unknown) => {
+                    let told =
+                        "links to a User, a Client or an Operation apply; this one never does";
+                    self.doubt(told, at);
+                    read.push(Link::Unknown);
+                }
+                Some(link) => read.push(link),
+                None => {
+                    let told = "a link is `{reference: \"User/x\"}` or `{resourceType: User, id: x}`; \
+                                where both are given they agree";
+                    self.refuse("value", told, at);
+                }
+            }
+        }
+        Some(read)
+    }
+
+    fn role_name(&mut self) -> Option<String> {
+        let name = self.content.get("roleName")?.as_str().filter(|name| !name.is_empty());
+        if name.is_none() {
+            self.refuse("value", "`roleName` is a text: the `name` of a Role", at("roleName"));
+        }
+        name.map(str::to_owned)
+    }
+
+    fn active(&mut self) -> bool {
+        match self.content.get("active") {
+            None => true,
+            Some(Value::Bool(active)) => *active,
+            Some(_) => {
+                self.refuse("value", "`active` is `true` or `false`", at("active"));
+                false
+            }
+        }
+    }
+
+    fn period(&mut self) -> Option<Period> {
+        let period = self.content.get("period")?;
+        let bound = |name| match period.get(name) {
+            None => Some(None),
+            Some(value) => value.as_str().and_then(TimeRange::parse).map(Some),
+        };
+        let (Some(start), Some(end), true) = (bound("start"), bound("end"), period.is_object())
+        else {
+            let told = "a `period` is `{start, end}` of dates or times, either of them or both";
+            self.refuse("value", told, at("period"));
+            return None;
+        };
+        Some(Period {
+            start_us: start.map_or(TimeRange::LOW_US_MIN, |start| start.low_us),
+            end_us: end.map_or(TimeRange::HIGH_US_MAX, |end| end.high_us),
+        })
+    }
+
+    fn engine(&mut self) -> Option<Engine> {
+        match Engine::compile(self.content) {
+            Ok((engine, doubts)) => {
+                self.warnings.extend(doubts);
+                Some(engine)
+            }
+            Err(errors) => {
+                self.errors.extend(errors);
+                None
+            }
+        }
+    }
+
+    /// An `allow` says for whom.
+    fn subjects(&mut self, engine: Option<&Engine>, links: Option<&[Link]>, role: Option<&str>) {
+        if !matches!(engine, Some(Engine::Allow)) {
+            return;
+        }
+        match links {
+            None if role.is_none() => {
+                let told = "`allow` without `link` or `roleName` would let everybody do everything";
+                self.refuse("required", told, at("link"));
+            }
+            Some(links) if role.is_none() => {
+                let operation = links.iter().find_map(|link| match link {
+                    Link::Operation(id) => Some(id),
+                    Link::User(_) | Link::Client(_) | Link::Unknown => None,
+                });
+                if let Some(id) = operation {
+                    let told = format!(
+                        "links are alternatives: this allows `{id}` to everybody, callers without \
+                         a credential among them"
+                    );
+                    self.doubt(told, at("link"));
+                }
+            }
+            None | Some(_) => {}
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Batches and transactions (<https://hl7.org/fhir/R4/http.html#transaction>).
+//!
+//! The envelope has no rights of its own: each entry is an interaction, decided as if it came
+//! alone.
+
+mod read;
+mod references;
+mod response;
+mod transaction;
+
+pub use read::{BundleKind, BundleRequest, EntryDefect, ReadBundle, bundle_of_array};
+pub use response::{EntryResponse, bundle_response};
+pub use transaction::perform_transaction;

@@ -1,0 +1,115 @@
+//! Performs a transaction: all of its entries, or none.
+
+use std::collections::HashSet;
+
+use firewarden_access::{Permitted, PermittedRows};
+use firewarden_fhir::{Interaction, Issue, Target};
+
+use crate::write::{Prepared, apply, prepare_delete};
+use crate::{Failure, Outcome, Ports, create, perform, update};
+
+/// Performs a transaction whose entries were all granted, in FHIR's order: deletions, creations,
+/// updates, then reads, which see what was written. Outcomes are in the order of the entries.
+pub async fn perform_transaction(
+    ports: Ports<'_>,
+    entries: Vec<Permitted>,
+) -> Result<Vec<Outcome>, Failure> {
+    let mut outcomes: Vec<Option<Outcome>> = Vec::new();
+    outcomes.resize_with(entries.len(), || None);
+    let mut writes = Vec::new();
+    let mut reads = Vec::new();
+    let mut policy_version = None;
+    for (index, permitted) in entries.into_iter().enumerate() {
+        if !is_write(permitted.interaction()) {
+            reads.push((index, permitted));
+            continue;
+        }
+        policy_version = permitted.policy_version().or(policy_version);
+        let (interaction, rows) = permitted.into_parts();
+        let prepared = prepare(ports, interaction, &rows).await;
+        writes.push((index, prepared.map_err(|failure| in_entry(index, failure))?));
+    }
+    each_resource_once(&writes)?;
+    writes.sort_by_key(|(index, prepared)| (order(prepared), *index));
+    let (indexes, prepared): (Vec<usize>, Vec<Prepared>) = writes.into_iter().unzip();
+    if !prepared.is_empty() {
+        let written = apply(ports, policy_version, prepared).await?;
+        for (index, outcome) in indexes.into_iter().zip(written) {
+            outcomes.get_mut(index).map(|place| place.insert(outcome));
+        }
+    }
+    for (index, permitted) in reads {
+        let outcome = perform(ports, permitted).await?;
+        outcomes.get_mut(index).map(|place| place.insert(outcome));
+    }
+    Ok(outcomes.into_iter().flatten().collect())
+}
+
+fn is_write(interaction: &Interaction) -> bool {
+    matches!(
+        interaction,
+        Interaction::Create(_) | Interaction::Update(..) | Interaction::Delete(..)
+    )
+}
+
+async fn prepare(
+    ports: Ports<'_>,
+    interaction: Interaction,
+    rows: &PermittedRows,
+) -> Result<Prepared, Failure> {
+    match interaction {
+        Interaction::Create(resource) => create::prepare(ports, resource, rows).await,
+        Interaction::Update(target, resource, if_match) => {
+            update::prepare(ports, target, resource, if_match, rows).await
+        }
+        Interaction::Delete(target, if_match) => {
+            let of_type = rows.of(target.resource_type);
+            Ok(prepare_delete(target, of_type, if_match))
+        }
+        Interaction::Read(_)
+        | Interaction::Vread(..)
+        | Interaction::Search(..)
+        | Interaction::HistoryInstance(..)
+        | Interaction::HistoryType(..)
+        | Interaction::HistorySystem(_)
+        | Interaction::UserInfo
+        | Interaction::TestPolicy(_)
+        | Interaction::HealthDetails => {
+            Err(Failure::BadRequest(Issue::error("invalid", "not a write")))
+        }
+    }
+}
+
+fn order(prepared: &Prepared) -> u8 {
+    match prepared.write.change {
+        firewarden_store::Change::Delete { .. } => 0,
+        firewarden_store::Change::Create { .. } => 1,
+        firewarden_store::Change::Put { .. } => 2,
+    }
+}
+
+fn each_resource_once(writes: &[(usize, Prepared)]) -> Result<(), Failure> {
+    let mut seen: HashSet<&Target> = HashSet::new();
+    for (index, prepared) in writes {
+        if !seen.insert(&prepared.write.target) {
+            let text = "another entry writes the same resource: a transaction may do it once";
+            let issue = Issue::error("invalid", text).at(format!("Bundle.entry[{index}]"));
+            return Err(Failure::BadRequest(issue));
+        }
+    }
+    Ok(())
+}
+
+/// The failure with its places named from the Bundle on.
+fn in_entry(index: usize, failure: Failure) -> Failure {
+    let Failure::Invalid(issues) = failure else {
+        return failure;
+    };
+    let renamed = issues.into_iter().map(|issue| {
+        let inner = issue.expression.as_deref().unwrap_or_default();
+        let rest = inner.find(['.', '[']).and_then(|at| inner.get(at..)).unwrap_or_default();
+        let at = format!("Bundle.entry[{index}].resource{rest}");
+        issue.at(at)
+    });
+    Failure::Invalid(renamed.collect())
+}

@@ -1,0 +1,68 @@
+//! Why an interaction was not performed, by what the client can do about it.
+
+use firewarden_fhir::Issue;
+use firewarden_store::{StoreError, WriteError};
+
+/// Why an interaction was not performed. Only the server knows the status of each.
+#[derive(Debug)]
+pub enum Failure {
+    /// There is no such resource, or none that the caller may see.
+    Absent,
+    /// It was there and is deleted.
+    Gone,
+    /// The request cannot be understood.
+    BadRequest(Issue),
+    /// The content breaks the rules of its type.
+    Invalid(Vec<Issue>),
+    /// It contradicts what is stored.
+    Conflict(Issue),
+    /// `If-Match` does not name the current version.
+    VersionConflict,
+    /// The new content is outside the rows of the permit.
+    OutsideRows,
+    /// The policies have changed since the decision: it is made again.
+    StaleDecision,
+    /// The query takes too long: the client narrows it.
+    TooExpensive,
+    /// Too much is going on, or the database is not there: the client tries again later. The text
+    /// is for the log.
+    Unavailable(String),
+    /// Whether it was written is unknown. The text is for the log.
+    Unknown(String),
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::BadCursor => Self::BadRequest(bad_cursor()),
+            StoreError::TooExpensive => Self::TooExpensive,
+            StoreError::Unavailable(why) => Self::Unavailable(why),
+        }
+    }
+}
+
+impl From<WriteError> for Failure {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::IdTaken { .. } => {
+                Self::Conflict(Issue::error("duplicate", "the `id` is taken: update it by PUT"))
+            }
+            WriteError::VersionConflict { .. } => Self::VersionConflict,
+            WriteError::NotThere { .. } => Self::Absent,
+            WriteError::OutsideRows { .. } => Self::OutsideRows,
+            WriteError::NoSuchSecret { pointer, .. } => Self::Invalid(vec![Issue::error(
+                "value",
+                format!("`***` keeps a stored secret, and there is none at `{pointer}`: send it"),
+            )]),
+            WriteError::StaleDecision => Self::StaleDecision,
+            WriteError::Busy => Self::Unavailable("too many writes are waiting".to_owned()),
+            WriteError::Unavailable(why) => Self::Unavailable(why),
+            WriteError::Unknown(why) => Self::Unknown(why),
+        }
+    }
+}
+
+/// The same answer for a forged cursor, one of another caller and one of another search.
+pub(crate) fn bad_cursor() -> Issue {
+    Issue::error("value", "`_cursor` is not of this search: start again without it")
+}

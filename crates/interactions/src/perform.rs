@@ -1,0 +1,39 @@
+//! Performs what was granted: one interaction, one file.
+
+use firewarden_access::Permitted;
+use firewarden_fhir::{Interaction, Issue};
+
+use crate::{Failure, Outcome, Ports, create, delete, history, read, search, update};
+
+/// Performs a granted interaction. Everything it reads and writes is inside the permit's rows.
+pub async fn perform(ports: Ports<'_>, permitted: Permitted) -> Result<Outcome, Failure> {
+    let (interaction, rows) = permitted.into_parts();
+    match interaction {
+        Interaction::Read(target) => {
+            read::read(ports, &target, &rows.of(target.resource_type)).await
+        }
+        Interaction::Vread(target, version) => {
+            read::vread(ports, &target, version, &rows.of(target.resource_type)).await
+        }
+        Interaction::Search(query, form) => {
+            let of_type = rows.of(query.resource_type);
+            search::search(ports, query, form, &of_type).await
+        }
+        Interaction::Create(resource) => create::create(ports, resource, &rows).await,
+        Interaction::Update(target, resource, if_match) => {
+            update::update(ports, target, resource, if_match, &rows).await
+        }
+        Interaction::Delete(target, if_match) => {
+            delete::delete(ports, target, if_match, &rows).await
+        }
+        Interaction::HistoryInstance(target, page) => {
+            history::of_instance(ports, target, page, &rows).await
+        }
+        Interaction::HistoryType(of, page) => history::of_type(ports, of, page, &rows).await,
+        Interaction::HistorySystem(page) => history::of_system(ports, page, &rows).await,
+        Interaction::UserInfo | Interaction::TestPolicy(_) | Interaction::HealthDetails => {
+            let text = "this is not an interaction with resources";
+            Err(Failure::BadRequest(Issue::error("not-supported", text)))
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! `search`: the resources of a type that match (<https://hl7.org/fhir/R4/http.html#search>).
+
+use firewarden_access::RowFilter;
+use firewarden_fhir::search::SearchQuery;
+use firewarden_fhir::{SearchForm, operation_outcome};
+
+use crate::bundle_text::BundleText;
+use crate::link::PageUrl;
+use crate::{Failure, Outcome, Ports};
+
+pub(crate) async fn search(
+    ports: Ports<'_>,
+    mut query: SearchQuery,
+    _form: SearchForm,
+    rows: &RowFilter,
+) -> Result<Outcome, Failure> {
+    let base = ports.base_of(query.resource_type);
+    let applied = std::mem::take(&mut query.applied);
+    let url = format!("{base}/{}", query.resource_type);
+    let page_url = PageUrl { url, applied: &applied, caller: ports.caller };
+    if let Some(sent) = query.cursor.take() {
+        query.cursor = Some(page_url.open(ports.cursor_key, &sent)?);
+    }
+    let page = ports.store.search(&query, rows).await?;
+    let size = page.matches.iter().map(|stored| stored.body.len() + 160).sum();
+    let mut bundle = BundleText::new("searchset", page.total, size);
+    bundle.links(&page_url.links(ports.cursor_key, page.next.as_deref()));
+    for stored in &page.matches {
+        let full_url = format!("{base}/{}", stored.target);
+        bundle.entry(Some(&full_url), Some(&stored.body), r#","search":{"mode":"match"}"#);
+    }
+    if !query.ignored.is_empty() {
+        let outcome = operation_outcome(&query.ignored).to_string();
+        bundle.entry(None, Some(&outcome), r#","search":{"mode":"outcome"}"#);
+    }
+    Ok(Outcome::Made(bundle.finish()))
+}

@@ -1,0 +1,71 @@
+//! What every request is served with.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use firewarden_fhir::{Id, Timestamp};
+use firewarden_identity::{Identity, OutboundAllow};
+use firewarden_interactions::{CursorKey, Ports};
+use firewarden_store::Store;
+
+use crate::configuration::{Configuration, Snapshot};
+use crate::directory::StoredDirectory;
+use crate::own_types::{OwnRules, SecretHasher};
+use crate::settings::Settings;
+
+/// What every request is served with.
+pub(crate) struct App {
+    pub(crate) settings: Settings,
+    /// This server's public URL without a trailing slash.
+    pub(crate) public_url: String,
+    pub(crate) store: Store,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) directory: StoredDirectory,
+    pub(crate) configuration: Configuration,
+    pub(crate) outbound: OutboundAllow,
+    pub(crate) hasher: SecretHasher,
+    pub(crate) cursor_key: CursorKey,
+    /// Set when the server is to stop: it is no longer ready.
+    pub(crate) stopping: AtomicBool,
+}
+
+impl App {
+    /// This server's FHIR base URL.
+    pub(crate) fn base_url(&self) -> String {
+        format!("{}/fhir", self.public_url)
+    }
+
+    /// The rules of our own types, as of a snapshot.
+    pub(crate) fn own_rules<'a>(&'a self, snapshot: &'a Snapshot) -> OwnRules<'a> {
+        OwnRules { store: &self.store, snapshot, outbound: &self.outbound, hasher: &self.hasher }
+    }
+
+    /// What an interaction is performed with.
+    pub(crate) fn ports<'a>(
+        &'a self,
+        own_types: &'a OwnRules<'a>,
+        caller: &'a str,
+        now: Timestamp,
+    ) -> Ports<'a> {
+        Ports {
+            store: &self.store,
+            own_types,
+            cursor_key: &self.cursor_key,
+            caller,
+            public_url: &self.public_url,
+            now,
+            new_id,
+        }
+    }
+}
+
+/// A new id: time-ordered, with 74 random bits.
+pub(crate) fn new_id() -> Id {
+    Id::new_v7(uuid::Uuid::now_v7())
+}
+
+/// The time.
+#[expect(clippy::disallowed_methods, reason = "the server is where the clock is read")]
+pub(crate) fn now() -> Timestamp {
+    Timestamp::now()
+}

@@ -1,0 +1,147 @@
+//! The configuration of one policy version: policies and introspectors, read as one.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use firewarden_access::{PolicySet, PolicySource, SystemTask};
+use firewarden_fhir::search::SearchQuery;
+use firewarden_fhir::{ResourceType, json, limits};
+use firewarden_identity::{Identity, Introspector, OutboundAllow};
+use firewarden_store::{Store, StoreError, Stored};
+use serde_json::{Map, Value};
+use tokio::sync::Mutex;
+use tracing::error;
+
+/// The configuration of one policy version.
+pub(crate) struct Snapshot {
+    /// The policies, with their version.
+    pub(crate) policies: Arc<PolicySet>,
+    /// The introspectors, for checks between them; `identity` has its own.
+    pub(crate) introspectors: Vec<Introspector>,
+    /// The introspectors that cannot be read, with the first reason: for health.
+    pub(crate) broken_introspectors: Vec<(String, String)>,
+}
+
+/// The configuration, kept in step with the store.
+pub(crate) struct Configuration {
+    store: Store,
+    identity: Arc<Identity>,
+    outbound: OutboundAllow,
+    current: ArcSwap<Snapshot>,
+    loading: Mutex<()>,
+}
+
+impl Configuration {
+    /// Reads the configuration for the first time.
+    pub(crate) async fn load(
+        store: Store,
+        identity: Arc<Identity>,
+        outbound: OutboundAllow,
+    ) -> Result<Self, StoreError> {
+        let snapshot = read(&store, &identity, &outbound).await?;
+        let current = ArcSwap::from_pointee(snapshot);
+        Ok(Self { store, identity, outbound, current, loading: Mutex::new(()) })
+    }
+
+    /// The configuration as it is stored now. A request is never decided on an older one: when the
+    /// newer one cannot be read, there is none.
+    pub(crate) async fn current(&self) -> Result<Arc<Snapshot>, StoreError> {
+        let snapshot = self.current.load_full();
+        if snapshot.policies.version() == self.store.policy_version() {
+            return Ok(snapshot);
+        }
+        let _one_at_a_time = self.loading.lock().await;
+        let snapshot = self.current.load_full();
+        if snapshot.policies.version() == self.store.policy_version() {
+            return Ok(snapshot);
+        }
+        let snapshot = Arc::new(read(&self.store, &self.identity, &self.outbound).await?);
+        self.current.store(Arc::clone(&snapshot));
+        Ok(snapshot)
+    }
+}
+
+/// Reads policies and introspectors until the policy version did not change meanwhile.
+async fn read(
+    store: &Store,
+    identity: &Identity,
+    outbound: &OutboundAllow,
+) -> Result<Snapshot, StoreError> {
+    loop {
+        let version = store.policy_version();
+        let policies = all(store, "AccessPolicy").await?;
+        let introspectors = all(store, "TokenIntrospector").await?;
+        let mut trusted = Vec::new();
+        let mut checked = Vec::new();
+        let mut broken = Vec::new();
+        for stored in &introspectors {
+            let (ours, theirs, fault) = introspector(store, stored, outbound).await?;
+            trusted.push(theirs);
+            checked.push(ours);
+            broken.extend(fault.map(|why| (stored.target.id.to_string(), why)));
+        }
+        if store.policy_version() != version {
+            continue;
+        }
+        let sources = policies.into_iter().map(|stored| PolicySource {
+            content: content(&stored).unwrap_or_default(),
+            id: stored.target.id,
+        });
+        let policies = Arc::new(PolicySet::compile(version, sources.collect()));
+        for (id, issue) in policies.broken() {
+            error!(policy = %id, why = issue.diagnostics, "a policy cannot be read and grants nothing");
+        }
+        for (id, why) in &broken {
+            error!(introspector = id, why, "an introspector cannot be read and vouches for nobody");
+        }
+        identity.replace_introspectors(trusted);
+        return Ok(Snapshot { policies, introspectors: checked, broken_introspectors: broken });
+    }
+}
+
+/// One stored introspector, read twice: for the checks between introspectors and for `identity`.
+async fn introspector(
+    store: &Store,
+    stored: &Stored,
+    outbound: &OutboundAllow,
+) -> Result<(Introspector, Introspector, Option<String>), StoreError> {
+    let rows = SystemTask::LoadConfiguration.rows(stored.target.resource_type);
+    let secrets = store.secrets(&stored.target, &rows).await?;
+    let (id, version) = (&stored.target.id, stored.version);
+    let content = content(stored).unwrap_or_default();
+    let parse = || Introspector::parse(id, version, &content, &secrets, outbound);
+    Ok(match (parse(), parse()) {
+        (Ok(ours), Ok(theirs)) => (ours, theirs, None),
+        (Err(issues), _) | (_, Err(issues)) => {
+            let why = issues.into_iter().next().map(|issue| issue.diagnostics).unwrap_or_default();
+            let unreadable = || Introspector::unreadable(id, version);
+            (unreadable(), unreadable(), Some(why))
+        }
+    })
+}
+
+/// Every resource of one of our types.
+async fn all(store: &Store, name: &str) -> Result<Vec<Stored>, StoreError> {
+    let Some(of) = ResourceType::parse(name) else {
+        return Ok(Vec::new());
+    };
+    let rows = SystemTask::LoadConfiguration.rows(of);
+    let mut query = SearchQuery { count: limits::PAGE_ENTRIES_MAX, ..SearchQuery::all(of) };
+    let mut found = Vec::new();
+    loop {
+        let page = store.search(&query, &rows).await?;
+        found.extend(page.matches);
+        match page.next {
+            Some(next) => query.cursor = Some(next),
+            None => return Ok(found),
+        }
+    }
+}
+
+/// The content of a stored resource.
+pub(crate) fn content(stored: &Stored) -> Option<Map<String, Value>> {
+    match json::parse(stored.body.as_bytes()) {
+        Ok(Value::Object(content)) => Some(content),
+        Ok(_) | Err(_) => None,
+    }
+}

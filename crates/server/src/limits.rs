@@ -1,0 +1,46 @@
+//! How much a client may ask of this server; each limit has a test where it is applied.
+
+use std::time::Duration;
+
+/// Bytes of the request line's target.
+pub const URI_BYTES_MAX: usize = 8 * 1024;
+/// Header fields of a request.
+pub const HEADERS_MAX: usize = 100;
+/// Bytes of all header fields together, read into one buffer.
+pub const HEADER_BYTES_MAX: usize = 32 * 1024;
+/// How long a client may take to send its header fields.
+pub const HEADER_READ_S_MAX: Duration = Duration::from_secs(10);
+/// How long a request may take, its body's arrival included.
+pub const REQUEST_S_MAX: Duration = Duration::from_secs(30);
+/// How long a shutdown waits for the requests in flight.
+pub const SHUTDOWN_S_MAX: Duration = Duration::from_secs(30);
+/// How long a TLS handshake may take.
+pub const TLS_HANDSHAKE_S_MAX: Duration = Duration::from_secs(10);
+/// Connections at one time; further ones are closed at once.
+pub const CONNECTIONS_MAX: usize = 8_192;
+/// HTTP/2 streams of one connection at one time.
+pub const HTTP2_STREAMS_MAX: u32 = 128;
+/// How often a request whose decision has gone stale is decided again.
+pub const DECISIONS_MAX: usize = 8;
+/// Entries of a batch that are performed at one time.
+pub const BATCH_ENTRIES_AT_ONCE: usize = 16;
+/// Users, clients and roles remembered for one policy version.
+pub const DIRECTORY_CACHE_ENTRIES_MAX: u64 = 10_000;
+/// How often the files of the TLS certificate are looked at.
+pub const TLS_RELOAD_S: Duration = Duration::from_secs(30);
+/// Default of `FIREWARDEN_BODY_LIMIT`.
+pub const BODY_BYTES_DEFAULT: usize = 2 * 1024 * 1024;
+/// Default of `FIREWARDEN_BUNDLE_LIMIT`.
+pub const BUNDLE_BYTES_DEFAULT: usize = 64 * 1024 * 1024;
+/// Secrets hashed at one time.
+pub const HASHES_AT_ONCE: usize = 2;
+/// How long a secret waits to be hashed.
+pub const HASH_WAIT_S_MAX: Duration = Duration::from_secs(5);
+/// Pages of users that are looked through for those without a binding to an introspector.
+pub const USER_PAGES_COUNTED_MAX: usize = 100;
+/// How long no connection is accepted after one could not be.
+pub const ACCEPT_PAUSE_S: Duration = Duration::from_millis(100);
+/// How often a silent HTTP/2 connection is asked whether it is still there.
+pub const HTTP2_PING_S: Duration = Duration::from_secs(20);
+/// Connections that wait to be accepted.
+pub const BACKLOG: u32 = 1_024;

@@ -1,0 +1,25 @@
+//! The log: structured events on standard error.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::settings::{LogFormat, Settings, SettingsError};
+
+/// Begins to log, once for the process.
+pub(crate) fn start(settings: &Settings) -> Result<(), SettingsError> {
+    let filter = EnvFilter::try_new(&settings.log)
+        .map_err(|error| SettingsError::new("LOG", error.to_string()))?;
+    let by_terminal =
+        if std::io::stderr().is_terminal() { LogFormat::Text } else { LogFormat::Json };
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match settings.log_format.unwrap_or(by_terminal) {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    // In tests several servers run in one process: the first one's log is theirs too.
+    if let Err(error) = started {
+        tracing::debug!(%error, "the log had begun before");
+    }
+    Ok(())
+}

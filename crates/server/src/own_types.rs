@@ -1,0 +1,150 @@
+//! The rules of our own types, brought together from the crates that keep them.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use firewarden_access::SystemTask;
+use firewarden_fhir::search::SearchQuery;
+use firewarden_fhir::{Id, Issue, ResourceType, Target};
+use firewarden_identity::{
+    Introspector, OutboundAllow, SALT_BYTES, SECRET_POINTERS, check_introspector, conflicts,
+    hash_secret, needs_binding,
+};
+use firewarden_interactions::OwnTypes;
+use firewarden_store::Store;
+use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
+
+use crate::configuration::{Snapshot, content};
+use crate::limits;
+
+/// Hashes secrets off the runtime's threads, a few at a time.
+pub(crate) struct SecretHasher {
+    places: Arc<Semaphore>,
+}
+
+impl SecretHasher {
+    pub(crate) fn new() -> Self {
+        Self { places: Arc::new(Semaphore::new(limits::HASHES_AT_ONCE)) }
+    }
+
+    async fn hash(&self, secret: Zeroizing<String>) -> Option<Zeroizing<Vec<u8>>> {
+        let wait = Arc::clone(&self.places).acquire_owned();
+        let place = tokio::time::timeout(limits::HASH_WAIT_S_MAX, wait).await.ok()?.ok()?;
+        let salt: [u8; SALT_BYTES] = *uuid::Uuid::new_v4().as_bytes();
+        let hashing = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            hash_secret(&secret, salt)
+        });
+        let hash = hashing.await.ok()?.ok()?;
+        Some(Zeroizing::new(hash.into_bytes()))
+    }
+}
+
+/// Introspectors that one request writes must not share an issuer.
+fn one_issuer_each(written: &[(&Id, Option<&Map<String, Value>>)]) -> Result<(), Issue> {
+    let mut issuers = HashSet::new();
+    for content in written.iter().filter_map(|(_, content)| *content) {
+        let issuer = content.get("jwt").and_then(|jwt| jwt.get("iss")).and_then(Value::as_str);
+        let active = content.get("active") != Some(&Value::Bool(false));
+        if issuer.is_some_and(|issuer| active && !issuers.insert(issuer)) {
+            let text = "another introspector of this request has the same `jwt.iss`";
+            return Err(Issue::error("conflict", text).at("TokenIntrospector.jwt.iss"));
+        }
+    }
+    Ok(())
+}
+
+/// How many users count only while there is one introspector; as far as they can be counted.
+async fn users_unbound(store: &Store, introspectors: &[Introspector]) -> u64 {
+    let Some(of) = ResourceType::parse("User") else {
+        return 0;
+    };
+    let rows = SystemTask::FindCaller.rows(of);
+    let count = firewarden_fhir::limits::PAGE_ENTRIES_MAX;
+    let mut query = SearchQuery { count, ..SearchQuery::all(of) };
+    let mut unbound = 0;
+    for _ in 0..limits::USER_PAGES_COUNTED_MAX {
+        let Ok(page) = store.search(&query, &rows).await else {
+            break;
+        };
+        let users = page.matches.iter().filter_map(content);
+        unbound += users.map(|user| u64::from(needs_binding(&user, introspectors))).sum::<u64>();
+        match page.next {
+            Some(next) => query.cursor = Some(next),
+            None => break,
+        }
+    }
+    unbound
+}
+
+/// The rules, as of one snapshot.
+pub(crate) struct OwnRules<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) outbound: &'a OutboundAllow,
+    pub(crate) hasher: &'a SecretHasher,
+}
+
+#[async_trait]
+impl OwnTypes for OwnRules<'_> {
+    fn check(
+        &self,
+        resource_type: ResourceType,
+        content: &Map<String, Value>,
+    ) -> Result<Vec<Issue>, Vec<Issue>> {
+        if resource_type.name() == "TokenIntrospector" {
+            return check_introspector(content, self.outbound);
+        }
+        firewarden_access::own_type::check(resource_type, content)
+    }
+
+    async fn check_together(
+        &self,
+        writes: &[(&Target, Option<&Map<String, Value>>)],
+    ) -> Result<Vec<Issue>, Vec<Issue>> {
+        let written: Vec<_> = writes
+            .iter()
+            .filter(|(target, _)| target.resource_type.name() == "TokenIntrospector")
+            .map(|(target, content)| (&target.id, *content))
+            .collect();
+        if written.is_empty() {
+            return Ok(Vec::new());
+        }
+        one_issuer_each(&written).map_err(|issue| vec![issue])?;
+        // Those that the same request replaces or deletes are judged by what it writes.
+        let stays = |other: &&Introspector| !written.iter().any(|(id, _)| *id == other.id());
+        let others: Vec<_> = self.snapshot.introspectors.iter().filter(stays).collect();
+        let unbound = users_unbound(self.store, &self.snapshot.introspectors).await;
+        let mut warnings = Vec::new();
+        for (id, content) in written {
+            let Some(content) = content else {
+                continue;
+            };
+            let found = conflicts(id, content, &others, unbound);
+            warnings.extend(found.map_err(|issue| vec![issue])?);
+        }
+        Ok(warnings)
+    }
+
+    fn secret_pointers(&self, resource_type: ResourceType) -> &'static [&'static str] {
+        let of_type = SECRET_POINTERS.iter().find(|(name, _)| *name == resource_type.name());
+        of_type.map_or(&[], |(_, pointers)| *pointers)
+    }
+
+    async fn kept_form(
+        &self,
+        resource_type: ResourceType,
+        secret: Zeroizing<String>,
+    ) -> Option<Zeroizing<Vec<u8>>> {
+        match resource_type.name() {
+            // A provider's secret is used as it is; it is sealed at rest.
+            "TokenIntrospector" => Some(Zeroizing::new(secret.as_bytes().to_vec())),
+            // A hash that another server made is kept as it is, and authenticates nobody.
+            _ if secret.starts_with("$s0$") => Some(Zeroizing::new(secret.as_bytes().to_vec())),
+            _ => self.hasher.hash(secret).await,
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! One request, from its credential to its answer: the architecture on one screen.
+
+use std::sync::Arc;
+
+use firewarden_access::{Caller, Permitted, RequestFacts, decide};
+use firewarden_fhir::request::{NotServed, Routed};
+use firewarden_fhir::{Interaction, Timestamp};
+use firewarden_identity::{Credentials, Unauthenticated};
+use firewarden_interactions::bundle::{
+    BundleKind, BundleRequest, EntryDefect, perform_transaction,
+};
+use firewarden_interactions::{Failure, Outcome, perform};
+use futures_util::{StreamExt, stream};
+
+use crate::app::App;
+use crate::audit::AuditRecord;
+use crate::configuration::Snapshot;
+use crate::failure::Refusal;
+use crate::route::Asked;
+use crate::{endpoints, limits};
+
+/// What a request is answered with.
+pub(crate) enum Answer {
+    /// Of one interaction.
+    One(Outcome),
+    /// Of a Bundle's entries, in their order.
+    Bundle(BundleKind, Vec<Result<Outcome, Refusal>>),
+}
+
+/// One moment of the server, that a whole request is decided and performed in.
+pub(crate) struct Moment<'a> {
+    pub(crate) app: &'a App,
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) caller: Arc<Caller>,
+    pub(crate) facts: &'a Arc<RequestFacts>,
+    pub(crate) now: Timestamp,
+}
+
+/// Serves a request: who asks, what is asked, may it be, do it. A write that was decided on
+/// policies which changed meanwhile is decided again from the start.
+pub(crate) async fn serve(
+    app: &App,
+    credentials: &Credentials<'_>,
+    facts: &Arc<RequestFacts>,
+    asked: impl Fn(Timestamp) -> Result<Asked, Refusal>,
+    audit: &mut AuditRecord,
+) -> Result<Answer, Refusal> {
+    for _ in 0..limits::DECISIONS_MAX {
+        let now = crate::app::now();
+        let snapshot = app.configuration.current().await.map_err(Failure::from)?;
+        let caller = authenticate(app, credentials, now, audit).await?;
+        let asked = asked(now).map_err(|refusal| hide_from_anonymous(&caller, refusal))?;
+        let moment = Moment { app, snapshot, caller, facts, now };
+        let answer = match asked {
+            Asked::One(routed) => one(&moment, *routed, audit).await.map(Answer::One),
+            Asked::Bundle(bundle) => entries(&moment, bundle, audit).await,
+        };
+        match answer {
+            Err(Refusal::Failed(Failure::StaleDecision)) => {}
+            answer => return answer,
+        }
+    }
+    Err(Refusal::Failed(Failure::StaleDecision))
+}
+
+/// Who asks. A credential that is not accepted is never taken for none.
+pub(crate) async fn authenticate(
+    app: &App,
+    credentials: &Credentials<'_>,
+    now: Timestamp,
+    audit: &mut AuditRecord,
+) -> Result<Arc<Caller>, Refusal> {
+    let caller = app.identity.authenticate(credentials, &app.directory, now).await;
+    let caller = caller.map_err(|why: Unauthenticated| {
+        audit.unauthenticated(&why);
+        Refusal::Unauthenticated(why)
+    })?;
+    audit.caller(&caller);
+    Ok(Arc::new(caller))
+}
+
+/// Who gave no credential is told to give one, whatever else is wrong.
+fn hide_from_anonymous(caller: &Caller, refusal: Refusal) -> Refusal {
+    if caller.is_anonymous() { Refusal::CredentialNeeded } else { refusal }
+}
+
+/// Decides and performs one interaction.
+async fn one(
+    moment: &Moment<'_>,
+    routed: Routed,
+    audit: &mut AuditRecord,
+) -> Result<Outcome, Refusal> {
+    let (permitted, defect) = permit(moment, routed, audit)?;
+    match defect {
+        Some(defect) => Err(Refusal::BadRequest(defect)),
+        None => act(moment, permitted).await,
+    }
+}
+
+/// Decides one interaction. What is wrong with the request is told only to who may do it.
+fn permit(
+    moment: &Moment<'_>,
+    routed: Routed,
+    audit: &mut AuditRecord,
+) -> Result<(Permitted, Option<firewarden_fhir::Issue>), Refusal> {
+    let Routed { interaction, defect } = routed;
+    audit.interaction(&interaction);
+    let Moment { snapshot, caller, facts, now, .. } = moment;
+    match decide(&snapshot.policies, caller, interaction, facts, *now) {
+        Ok(permitted) => {
+            audit.permitted(&permitted);
+            Ok((permitted, defect))
+        }
+        Err(denial) => {
+            audit.denied(&denial);
+            Err(if denial.anonymous { Refusal::CredentialNeeded } else { Refusal::Forbidden })
+        }
+    }
+}
+
+/// Performs what was granted.
+async fn act(moment: &Moment<'_>, permitted: Permitted) -> Result<Outcome, Refusal> {
+    match permitted.interaction() {
+        Interaction::UserInfo => return Ok(endpoints::userinfo(&moment.caller)),
+        Interaction::TestPolicy(request) => return endpoints::test_policy(moment, request).await,
+        Interaction::HealthDetails => return Ok(endpoints::health_details(moment).await),
+        Interaction::Read(_)
+        | Interaction::Vread(..)
+        | Interaction::Search(..)
+        | Interaction::Create(_)
+        | Interaction::Update(..)
+        | Interaction::Delete(..)
+        | Interaction::HistoryInstance(..)
+        | Interaction::HistoryType(..)
+        | Interaction::HistorySystem(_) => {}
+    }
+    let own_rules = moment.app.own_rules(&moment.snapshot);
+    let caller = identity_of(&moment.caller);
+    let ports = moment.app.ports(&own_rules, &caller, moment.now);
+    Ok(perform(ports, permitted).await?)
+}
+
+/// The entries of a Bundle, each decided as if it came alone.
+async fn entries(
+    moment: &Moment<'_>,
+    bundle: BundleRequest,
+    audit: &mut AuditRecord,
+) -> Result<Answer, Refusal> {
+    let BundleRequest { kind, entries } = bundle;
+    match kind {
+        BundleKind::Transaction => {
+            let outcomes = transaction(moment, entries, audit).await?;
+            Ok(Answer::Bundle(kind, outcomes.into_iter().map(Ok).collect()))
+        }
+        BundleKind::Batch => {
+            let answers = batch(moment, entries, audit).await;
+            let allowed = |answer: &Result<Outcome, Refusal>| {
+                !matches!(answer, Err(Refusal::CredentialNeeded | Refusal::Forbidden))
+            };
+            if moment.caller.is_anonymous() && !answers.iter().any(allowed) {
+                return Err(Refusal::CredentialNeeded);
+            }
+            Ok(Answer::Bundle(kind, answers))
+        }
+    }
+}
+
+/// A transaction with one denied entry is refused whole, and nothing else of it is told.
+async fn transaction(
+    moment: &Moment<'_>,
+    entries: Vec<Result<Routed, EntryDefect>>,
+    audit: &AuditRecord,
+) -> Result<Vec<Outcome>, Refusal> {
+    let mut permitted = Vec::with_capacity(entries.len());
+    let mut first_defect = None;
+    for entry in entries {
+        match entry {
+            Ok(routed) => {
+                let mut audit = audit.of_entry();
+                let decided = permit(moment, routed, &mut audit);
+                audit.entry_event();
+                let (permit, defect) = decided?;
+                permitted.push(permit);
+                first_defect = first_defect.or(defect.map(Refusal::BadRequest));
+            }
+            Err(defect) => first_defect = first_defect.or(Some(refusal_of(defect))),
+        }
+    }
+    if moment.caller.is_anonymous() && permitted.is_empty() {
+        return Err(Refusal::CredentialNeeded);
+    }
+    if let Some(defect) = first_defect {
+        return Err(defect);
+    }
+    let own_rules = moment.app.own_rules(&moment.snapshot);
+    let caller = identity_of(&moment.caller);
+    let ports = moment.app.ports(&own_rules, &caller, moment.now);
+    Ok(perform_transaction(ports, permitted).await?)
+}
+
+/// The entries of a batch, several at a time. One whose decision has gone stale is decided again
+/// alone; the others stand.
+async fn batch(
+    moment: &Moment<'_>,
+    entries: Vec<Result<Routed, EntryDefect>>,
+    audit: &AuditRecord,
+) -> Vec<Result<Outcome, Refusal>> {
+    let one_entry = |entry: Result<Routed, EntryDefect>| async {
+        let mut audit = audit.of_entry();
+        let answer = match entry {
+            Ok(routed) => again_when_stale(moment, routed, &mut audit).await,
+            Err(defect) => Err(refusal_of(defect)),
+        };
+        audit.entry_event();
+        answer
+    };
+    stream::iter(entries.into_iter().map(one_entry))
+        .buffered(limits::BATCH_ENTRIES_AT_ONCE)
+        .collect()
+        .await
+}
+
+async fn again_when_stale(
+    moment: &Moment<'_>,
+    routed: Routed,
+    audit: &mut AuditRecord,
+) -> Result<Outcome, Refusal> {
+    // Only writes of a batch that also changes the policies come here twice.
+    let again = Routed { interaction: routed.interaction.clone(), defect: routed.defect.clone() };
+    match one(moment, routed, audit).await {
+        Err(Refusal::Failed(Failure::StaleDecision)) => {}
+        answer => return answer,
+    }
+    let snapshot = moment.app.configuration.current().await.map_err(Failure::from)?;
+    let caller = Arc::clone(&moment.caller);
+    let moment = Moment { app: moment.app, snapshot, caller, facts: moment.facts, now: moment.now };
+    one(&moment, again, audit).await
+}
+
+fn refusal_of(defect: EntryDefect) -> Refusal {
+    match defect {
+        EntryDefect::Malformed(issue) => Refusal::BadRequest(issue),
+        EntryDefect::NotServed(NotServed::Method) => Refusal::NotServed(NotServed::Method),
+        EntryDefect::NotServed(not_served) => Refusal::NotServed(not_served),
+    }
+}
+
+/// A text that no other caller has, for what is bound to a caller.
+fn identity_of(caller: &Caller) -> String {
+    let id = |resource: &Option<Arc<serde_json::Map<String, serde_json::Value>>>| {
+        resource.as_ref().and_then(|resource| resource.get("id")).map(ToString::to_string)
+    };
+    let subject = caller.jwt.as_ref().and_then(|claims| claims.get("sub")).map(ToString::to_string);
+    let parts = [caller.session.issuer.clone(), subject, id(&caller.user), id(&caller.client)];
+    serde_json::Value::from_iter(parts.map(serde_json::Value::from)).to_string()
+}

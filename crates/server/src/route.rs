@@ -1,0 +1,238 @@
+//! From an HTTP request to what it asks for. Nothing else looks at a path.
+
+use firewarden_fhir::request::{Body, NotServed, RestRequest, Routed};
+use firewarden_fhir::search::Handling;
+use firewarden_fhir::{Interaction, Issue, ResourceType};
+use firewarden_interactions::bundle::{BundleRequest, ReadBundle, bundle_of_array};
+use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE};
+use http::{HeaderMap, HeaderName, Method};
+use serde_json::Value;
+
+use crate::failure::Refusal;
+
+/// The routes that are answered without a decision, and without reading credentials. This list is
+/// the whole of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Public {
+    /// `GET /health/live`.
+    Live,
+    /// `GET /health/ready`; one that brings a credential asks for the details, and is decided.
+    Ready,
+    /// `GET /fhir/metadata`.
+    Capabilities,
+}
+
+/// The public routes, by path.
+const PUBLIC: &[(&str, Public)] = &[
+    ("/health/live", Public::Live),
+    ("/health/ready", Public::Ready),
+    ("/fhir/metadata", Public::Capabilities),
+];
+
+/// The public route of a request, if it is one.
+pub(crate) fn public(method: &Method, path: &str, has_credential: bool) -> Option<Public> {
+    let reads = method == Method::GET || method == Method::HEAD;
+    let (_, route) = PUBLIC.iter().find(|(public, _)| *public == path).filter(|_| reads)?;
+    (*route != Public::Ready || !has_credential).then_some(*route)
+}
+
+/// What a request asks for.
+pub(crate) enum Asked {
+    /// One interaction.
+    One(Box<Routed>),
+    /// The entries of a Bundle.
+    Bundle(BundleRequest),
+}
+
+/// Where a request goes, by its path.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Place<'p> {
+    /// `/fhir`, `/fhir/` and `/`: Bundles.
+    Base,
+    /// Below `/fhir/`.
+    Fhir(&'p str),
+    /// One of our own types at the root.
+    Own(&'p str),
+    /// `/auth/userinfo`.
+    UserInfo,
+    /// `/auth/test-policy`.
+    TestPolicy,
+    /// `/health/ready`, with a credential.
+    HealthDetails,
+}
+
+impl<'p> Place<'p> {
+    /// The place that a path names.
+    pub(crate) fn of(path: &'p str) -> Result<Self, NotServed> {
+        match path {
+            "/" | "/fhir" | "/fhir/" => return Ok(Self::Base),
+            "/auth/userinfo" => return Ok(Self::UserInfo),
+            "/auth/test-policy" => return Ok(Self::TestPolicy),
+            "/health/ready" => return Ok(Self::HealthDetails),
+            _ => {}
+        }
+        if let Some(below) = path.strip_prefix("/fhir/") {
+            return Ok(Self::Fhir(below));
+        }
+        let below = path.strip_prefix('/').ok_or(NotServed::BadPath)?;
+        let first = below.split('/').next().unwrap_or_default();
+        if ResourceType::parse(first).is_some_and(ResourceType::is_own) {
+            return Ok(Self::Own(below));
+        }
+        // Whatever it is, a path that is not canonical is not looked at further.
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._$/".contains(&b);
+        let dots = |segment: &str| matches!(segment, "" | "." | "..");
+        if !below.bytes().all(plain) || below.split('/').any(dots) {
+            return Err(NotServed::BadPath);
+        }
+        Err(NotServed::NotFound)
+    }
+}
+
+/// The words of a request that routing reads.
+pub(crate) struct Words<'a> {
+    /// The method.
+    pub(crate) method: &'a Method,
+    /// The query, without `?`.
+    pub(crate) query: &'a str,
+    /// The header fields.
+    pub(crate) headers: &'a HeaderMap,
+}
+
+/// What a request asks for at its place.
+pub(crate) fn asked(
+    place: &Place<'_>,
+    words: &Words<'_>,
+    body: Body,
+    reading: ReadBundle<'_>,
+) -> Result<Asked, Refusal> {
+    let reads = *words.method == Method::GET || *words.method == Method::HEAD;
+    let posts = *words.method == Method::POST;
+    match place {
+        Place::Base => bundle(words.method, body, reading),
+        Place::Fhir(path) | Place::Own(path) => {
+            let request = RestRequest {
+                method: words.method.as_str(),
+                path,
+                query: words.query,
+                body,
+                if_match: words.headers.get(IF_MATCH).map(|value| value.to_str().unwrap_or("?")),
+                unserved_condition: unserved_condition(words, reads),
+                handling: reading.handling,
+            };
+            let routed =
+                request.route(reading.base_url, reading.now).map_err(Refusal::NotServed)?;
+            Ok(Asked::One(Box::new(routed)))
+        }
+        Place::UserInfo if reads => Ok(one(Interaction::UserInfo, None)),
+        Place::HealthDetails if reads => Ok(one(Interaction::HealthDetails, None)),
+        Place::TestPolicy if posts => {
+            let (value, defect) = object(body);
+            Ok(one(Interaction::TestPolicy(value), defect))
+        }
+        Place::UserInfo | Place::HealthDetails | Place::TestPolicy => {
+            Err(Refusal::NotServed(NotServed::Method))
+        }
+    }
+}
+
+fn one(interaction: Interaction, defect: Option<Issue>) -> Asked {
+    Asked::One(Box::new(Routed { interaction, defect }))
+}
+
+fn object(body: Body) -> (Value, Option<Issue>) {
+    match body {
+        Body::Json(value @ Value::Object(_)) => (value, None),
+        Body::Defective(defect) => (Value::Null, Some(defect)),
+        Body::Json(_) | Body::Empty | Body::Form(_) => {
+            (Value::Null, Some(Issue::error("structure", "the body is not a JSON object")))
+        }
+    }
+}
+
+/// A Bundle, or an array of our own resources (`PUT /`). What is wrong with the envelope can be
+/// told to anybody: it is about what the client sent alone.
+fn bundle(method: &Method, body: Body, reading: ReadBundle<'_>) -> Result<Asked, Refusal> {
+    let value = match (method, body) {
+        (&Method::POST, Body::Json(bundle @ Value::Object(_))) => bundle,
+        (&Method::PUT, Body::Json(Value::Array(items))) => {
+            bundle_of_array(items).map_err(Refusal::BadRequest)?
+        }
+        (&Method::POST | &Method::PUT, Body::Defective(defect)) => {
+            return Err(Refusal::BadRequest(defect));
+        }
+        (&Method::POST, _) => {
+            let text = "the body is not a Bundle of type `batch` or `transaction`";
+            return Err(Refusal::BadRequest(Issue::error("structure", text)));
+        }
+        (&Method::PUT, _) => {
+            let text = "the body is not an array of this server's own resources";
+            return Err(Refusal::BadRequest(Issue::error("structure", text)));
+        }
+        _ => return Err(Refusal::NotServed(NotServed::Method)),
+    };
+    reading.read(value).map(Asked::Bundle).map_err(Refusal::BadRequest)
+}
+
+const IF_NONE_EXIST: HeaderName = HeaderName::from_static("if-none-exist");
+
+/// A condition on a write that this server does not serve.
+fn unserved_condition(words: &Words<'_>, reads: bool) -> Option<&'static str> {
+    let conditions = [
+        (IF_NONE_EXIST, "If-None-Exist"),
+        (IF_NONE_MATCH, "If-None-Match"),
+        (IF_MODIFIED_SINCE, "If-Modified-Since"),
+        (IF_UNMODIFIED_SINCE, "If-Unmodified-Since"),
+    ];
+    let sent = conditions.into_iter().find(|(name, _)| words.headers.contains_key(name));
+    sent.filter(|_| !reads).map(|(_, name)| name)
+}
+
+/// `Prefer: handling=` (RFC 7240).
+pub(crate) fn handling(headers: &HeaderMap) -> Handling {
+    let strict = headers
+        .get_all("prefer")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split([',', ';']))
+        .any(|preference| preference.trim().eq_ignore_ascii_case("handling=strict"));
+    if strict { Handling::Strict } else { Handling::Lenient }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_public_routes_are_these_and_no_others() {
+        let paths: Vec<&str> = PUBLIC.iter().map(|(path, _)| *path).collect();
+        assert_eq!(paths, ["/health/live", "/health/ready", "/fhir/metadata"]);
+        assert_eq!(public(&Method::GET, "/health/ready", true), None);
+        assert_eq!(public(&Method::POST, "/fhir/metadata", false), None);
+        assert_eq!(public(&Method::GET, "/fhir/metadata/", false), None);
+        assert_eq!(public(&Method::HEAD, "/fhir/metadata", true), Some(Public::Capabilities));
+    }
+
+    #[test]
+    fn a_path_has_one_place() {
+        for (path, place) in [
+            ("/", Ok(Place::Base)),
+            ("/fhir", Ok(Place::Base)),
+            ("/fhir/", Ok(Place::Base)),
+            ("/fhir/Patient/1", Ok(Place::Fhir("Patient/1"))),
+            ("/fhir//", Ok(Place::Fhir("/"))),
+            ("/User/1", Ok(Place::Own("User/1"))),
+            ("/User", Ok(Place::Own("User"))),
+            ("/Patient/1", Err(NotServed::NotFound)),
+            ("/user/1", Err(NotServed::NotFound)),
+            ("/%55ser/1", Err(NotServed::BadPath)),
+            ("/FHIR/Patient", Err(NotServed::NotFound)),
+            ("//fhir/Patient", Err(NotServed::BadPath)),
+            ("/fhir;x/Patient", Err(NotServed::BadPath)),
+            ("/auth/userinfo/", Err(NotServed::BadPath)),
+            ("*", Err(NotServed::BadPath)),
+        ] {
+            assert_eq!(Place::of(path), place, "{path}");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! How much the store takes on at once; each limit has a test where it is applied.
+
+use std::time::Duration;
+
+/// Requests that wait for the writer. One more is refused as busy.
+pub const WRITE_QUEUE_REQUESTS_MAX: usize = 1_024;
+/// Requests committed together.
+pub const BATCH_REQUESTS_MAX: usize = 256;
+/// Writes committed together; one request may exceed it alone.
+pub const BATCH_WRITES_MAX: usize = 2_000;
+/// Writes of one request that are prepared on the caller's own thread; more go to another.
+pub const WRITES_PREPARED_INLINE_MAX: usize = 16;
+/// Systems whose numbers the writer remembers; it forgets them all when there are more.
+pub const SYSTEMS_REMEMBERED_MAX: usize = 4_096;
+/// Prepared statements kept by a connection.
+pub const STATEMENTS_CACHED_MAX: usize = 128;
+/// Connections for reading, of each kind.
+pub const READERS_MAX: usize = 64;
+/// Searches and histories that wait for a connection. One more is refused.
+pub const READS_WAITING_MAX: usize = 1_024;
+/// How long a search or a history waits for a connection.
+pub const READ_WAIT: Duration = Duration::from_secs(2);
+/// How long a search or a history may take.
+pub const QUERY_TIME: Duration = Duration::from_secs(5);
+/// How long a connection waits for another process's lock.
+pub const BUSY_TIME: Duration = Duration::from_secs(2);
+/// Virtual machine instructions of SQLite between two looks at whether the time is up.
+pub const INSTRUCTIONS_BETWEEN_CHECKS: i32 = 4_000;
+/// Pages in the write-ahead log before they are moved to the database.
+pub const WAL_PAGES: i64 = 4_000;
+/// Bytes that the write-ahead log's file keeps when it is empty.
+pub const WAL_FILE_BYTES_MAX: i64 = 64 * 1024 * 1024;
+/// KiB of the database that the writer, a point reader and a searcher keep in memory.
+pub const WRITER_CACHE_KIB: i64 = 64 * 1024;
+/// See [`WRITER_CACHE_KIB`].
+pub const READER_CACHE_KIB: i64 = 8 * 1024;
+/// Bytes of a text in an index key; the rest is compared with the packed values.
+pub const KEY_TEXT_BYTES_MAX: usize = 192;
+/// Bytes of a text that a sort compares.
+pub const SORT_TEXT_BYTES_MAX: usize = 128;
+/// Candidates gathered to learn whether a criterion is selective.
+pub const PROBE_CANDIDATES_MAX: usize = 256;
+/// Candidates of a range gathered and put in order, before the type is walked instead.
+pub const GATHERED_CANDIDATES_MAX: usize = 50_000;
+/// Types whose histories are merged.
+pub const HISTORY_TYPES_MAX: usize = 256;
+/// Characters of a cursor.
+pub const CURSOR_CHARACTERS_MAX: usize = 4_096;

@@ -1,0 +1,165 @@
+//! The store on SQLite: one writer thread, readers beside it, one file.
+
+mod apply;
+mod connection;
+mod dictionary;
+mod history;
+mod index_writes;
+mod lock;
+mod point;
+mod pool;
+mod row;
+mod schema;
+mod search;
+mod secrets;
+mod writer;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use firewarden_access::{Reach, RowFilter};
+use firewarden_fhir::search::SearchQuery;
+use firewarden_fhir::{HistoryPage, Target, Version};
+use rusqlite::Connection;
+use zeroize::Zeroizing;
+
+use crate::limits::{READER_CACHE_KIB, READERS_MAX, WRITES_PREPARED_INLINE_MAX};
+use crate::prepare::Preparer;
+use crate::seal::Seal;
+use crate::{
+    HistoryPageRead, HistoryRead, Read, SearchPage, StoreError, StoreSettings, WriteError,
+    WriteRequest, Written,
+};
+use connection::unavailable;
+use dictionary::Dictionary;
+use point::PointReaders;
+use pool::Pool;
+use writer::Writer;
+
+/// An open database.
+pub(crate) struct Sqlite {
+    base_url: String,
+    seal: Seal,
+    dictionary: Arc<Dictionary>,
+    points: PointReaders,
+    pool: Pool,
+    writer: Writer,
+    policy_version: Arc<AtomicU64>,
+}
+
+impl Sqlite {
+    /// Opens the database, and creates or migrates it where needed.
+    pub(crate) fn open(settings: StoreSettings) -> Result<Self, StoreError> {
+        let lock = lock::lock(&settings.path)?;
+        let mut connection = connection::open_writer(&settings.path).map_err(unavailable)?;
+        schema::migrate(&mut connection)?;
+        let seal = Seal::new(&settings.secrets_key)
+            .map_err(|_| StoreError::Unavailable("the secrets key cannot be used".to_owned()))?;
+        secrets::check_key(&connection, &seal)?;
+        let dictionary = Arc::new(Dictionary::register(&mut connection).map_err(unavailable)?);
+        let version = writer::policy_version(&connection).map_err(unavailable)?;
+        let policy_version = Arc::new(AtomicU64::new(version));
+        let readers = settings.readers.clamp(1, READERS_MAX);
+        let open = |_| connection::open_reader(&settings.path, READER_CACHE_KIB);
+        let points: Result<Vec<Connection>, _> = (0..readers).map(open).collect();
+        let searchers: Result<Vec<Connection>, _> = (0..readers).map(open).collect();
+        let writer = Writer::start(writer::Start {
+            connection,
+            path: settings.path.clone(),
+            lock,
+            dictionary: dictionary.clone(),
+            policy_version: policy_version.clone(),
+        })?;
+        Ok(Self {
+            base_url: settings.base_url,
+            seal,
+            dictionary,
+            points: PointReaders::new(points.map_err(unavailable)?),
+            pool: Pool::new(searchers.map_err(unavailable)?),
+            writer,
+            policy_version,
+        })
+    }
+
+    pub(crate) fn policy_version(&self) -> u64 {
+        self.policy_version.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn read(&self, target: &Target, rows: &RowFilter) -> Result<Read, StoreError> {
+        self.points.read(&self.dictionary, target, rows)
+    }
+
+    pub(crate) fn vread(
+        &self,
+        target: &Target,
+        version: Version,
+        rows: &RowFilter,
+    ) -> Result<Read, StoreError> {
+        self.points.vread(&self.dictionary, target, version, rows)
+    }
+
+    pub(crate) fn secrets(
+        &self,
+        target: &Target,
+        rows: &RowFilter,
+    ) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>, StoreError> {
+        match rows.reach() {
+            Reach::Nothing => Ok(Vec::new()),
+            Reach::Everything => self.points.secrets(&self.dictionary, target, &self.seal),
+        }
+    }
+
+    pub(crate) async fn search(
+        &self,
+        query: &SearchQuery,
+        rows: &RowFilter,
+    ) -> Result<SearchPage, StoreError> {
+        let (dictionary, query, rows) = (self.dictionary.clone(), query.clone(), rows.clone());
+        self.pool.run(move |reading| search::search(reading, &dictionary, &query, &rows)).await
+    }
+
+    pub(crate) async fn history(
+        &self,
+        of: HistoryRead,
+        page: &HistoryPage,
+    ) -> Result<HistoryPageRead, StoreError> {
+        let (dictionary, page) = (self.dictionary.clone(), page.clone());
+        self.pool.run(move |reading| history::history(reading, &dictionary, &of, &page)).await
+    }
+
+    /// Queues the request, and waits for its fate. Once it is queued, nothing takes it back.
+    pub(crate) async fn write(
+        self: Arc<Self>,
+        request: WriteRequest,
+    ) -> Result<Vec<Written>, WriteError> {
+        let answer = if request.writes.len() <= WRITES_PREPARED_INLINE_MAX {
+            self.prepare_and_queue(request)?
+        } else {
+            // A long request would hold up the others of this runtime thread.
+            tokio::task::spawn_blocking(move || self.prepare_and_queue(request))
+                .await
+                .map_err(|_| WriteError::Unavailable("the request was not prepared".to_owned()))??
+        };
+        let lost = |_| WriteError::Unknown("the writer ended before it answered".to_owned());
+        answer.await.map_err(lost)?
+    }
+
+    fn prepare_and_queue(&self, request: WriteRequest) -> Result<writer::Answer, WriteError> {
+        let code = |e: &firewarden_fhir::extract::Extracted| {
+            self.dictionary.parameter(e.parameter.resource_type, &e.parameter.code)
+        };
+        let preparer = Preparer { base_url: &self.base_url, seal: &self.seal, code: &code };
+        self.writer.queue(preparer.request(request)?)
+    }
+
+    /// Whether it can be read and the writer lives.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        self.points.check()?;
+        self.writer.check()
+    }
+
+    /// Ends the writer after what is queued, and moves the log into the database.
+    pub(crate) async fn close(&self) -> Result<(), StoreError> {
+        self.writer.close().await
+    }
+}

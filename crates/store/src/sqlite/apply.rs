@@ -1,0 +1,271 @@
+//! One request applied: all its writes, or the reason why none.
+
+use std::sync::Arc;
+
+use firewarden_access::{Reach, RowFilter};
+use firewarden_fhir::{IfMatch, Target, Timestamp, Version};
+use rusqlite::{Connection, OptionalExtension};
+
+use super::dictionary::{Dictionary, TypeCode};
+use super::index_writes::{IndexRow, Move};
+use super::{row, secrets};
+use crate::index::{IndexKey, difference, index_rows};
+use crate::packed::{ParameterCode, unpack};
+use crate::prepare::{Content, PreparedChange, PreparedWrite};
+use crate::{HistoryMethod, Stored, WriteError, Written};
+
+/// What a request did.
+pub(crate) struct Applied {
+    pub written: Vec<Written>,
+    /// Index rows are not read by writes, and so are written at the end of the batch.
+    pub index: Vec<(IndexRow, Move)>,
+    /// Whether a policy, or what policies depend on, has changed.
+    pub policies_changed: bool,
+}
+
+/// Why a request was not applied.
+pub(crate) enum Failed {
+    Refused(WriteError),
+    Database(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Failed {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// Applies the writes in their order. After a failure the caller rolls back.
+pub(crate) fn apply(
+    connection: &Connection,
+    dictionary: &Dictionary,
+    now: Timestamp,
+    writes: Vec<PreparedWrite>,
+) -> Result<Applied, Failed> {
+    let mut applied = Applied {
+        written: Vec::with_capacity(writes.len()),
+        index: Vec::new(),
+        policies_changed: false,
+    };
+    for (index, write) in writes.into_iter().enumerate() {
+        let type_code = dictionary.resource_type(write.target.resource_type);
+        let one = One { connection, index, type_code, target: write.target, now };
+        let is_own = one.target.resource_type.is_own();
+        let (written, changes) = one.apply(&write.rows, write.change)?;
+        applied.policies_changed |= is_own && !matches!(written, Written::NotThere);
+        applied.written.push(written);
+        applied.index.extend(changes);
+    }
+    Ok(applied)
+}
+
+/// One write of a request.
+struct One<'a> {
+    connection: &'a Connection,
+    index: usize,
+    type_code: TypeCode,
+    target: Target,
+    now: Timestamp,
+}
+
+/// The current version, as the write finds it.
+struct Current {
+    key: i64,
+    version: Version,
+    updated: Timestamp,
+    deleted: bool,
+    packed: Option<Vec<u8>>,
+}
+
+type Changes = Vec<(IndexRow, Move)>;
+type Keys = Vec<(ParameterCode, IndexKey)>;
+
+impl One<'_> {
+    fn apply(self, rows: &RowFilter, change: PreparedChange) -> Result<(Written, Changes), Failed> {
+        // INVARIANT: rows are judged here, in the transaction of the write.
+        match (rows.reach(), change) {
+            (Reach::Nothing, PreparedChange::Create(_)) => {
+                Err(Failed::Refused(WriteError::OutsideRows { index: self.index }))
+            }
+            (Reach::Nothing, PreparedChange::Put(..)) => {
+                Err(Failed::Refused(WriteError::NotThere { index: self.index }))
+            }
+            (Reach::Nothing, PreparedChange::Delete(_)) => Ok((Written::NotThere, Vec::new())),
+            (Reach::Everything, PreparedChange::Create(content)) => self.create(content),
+            (Reach::Everything, PreparedChange::Put(content, if_match)) => {
+                self.put(content, if_match)
+            }
+            (Reach::Everything, PreparedChange::Delete(if_match)) => self.delete(if_match),
+        }
+    }
+
+    fn create(self, content: Content) -> Result<(Written, Changes), Failed> {
+        if self.current()?.is_some() {
+            return Err(Failed::Refused(WriteError::IdTaken { index: self.index }));
+        }
+        self.insert(content, HistoryMethod::Post)
+    }
+
+    fn put(self, content: Content, if_match: IfMatch) -> Result<(Written, Changes), Failed> {
+        let current = self.current()?;
+        self.require(if_match, current.as_ref())?;
+        match current {
+            None => self.insert(content, HistoryMethod::Put),
+            Some(current) => self.replace(current, content),
+        }
+    }
+
+    fn delete(self, if_match: IfMatch) -> Result<(Written, Changes), Failed> {
+        let Some(current) = self.current()?.filter(|current| !current.deleted) else {
+            return Ok((Written::NotThere, Vec::new()));
+        };
+        self.require(if_match, Some(&current))?;
+        let (version, updated) = self.supersede(&current)?;
+        self.connection
+            .prepare_cached(
+                "UPDATE resource SET version = ?2, updated = ?3, method = ?4, deleted = 1,
+                 packed = NULL, body = NULL WHERE key = ?1",
+            )?
+            .execute((
+                current.key,
+                number(version)?,
+                updated.as_millisecond(),
+                row::method_code(HistoryMethod::Delete),
+            ))?;
+        secrets::replace(self.connection, self.type_code, &self.target, &[])?;
+        let changes = self.changes(current.key, current.index()?, Vec::new());
+        Ok((Written::Deleted(version), changes))
+    }
+
+    fn insert(self, content: Content, method: HistoryMethod) -> Result<(Written, Changes), Failed> {
+        self.require_secrets(&content)?;
+        let (version, updated) = (Version(1), whole_milliseconds(self.now));
+        let body = content.body.join(version, updated);
+        let key = self
+            .connection
+            .prepare_cached(
+                "INSERT INTO resource
+                 (type, id, version, updated, method, deleted, packed, body)
+                 VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7)",
+            )?
+            .insert((
+                self.type_code,
+                self.target.id.as_str(),
+                number(version)?,
+                updated.as_millisecond(),
+                row::method_code(method),
+                &content.packed,
+                &body,
+            ))?;
+        secrets::replace(self.connection, self.type_code, &self.target, &content.secrets)?;
+        let changes = self.changes(key, Vec::new(), content.index);
+        Ok((Written::Created(self.stored(version, updated, body)), changes))
+    }
+
+    fn replace(self, current: Current, content: Content) -> Result<(Written, Changes), Failed> {
+        self.require_secrets(&content)?;
+        let (version, updated) = self.supersede(&current)?;
+        let body = content.body.join(version, updated);
+        self.connection
+            .prepare_cached(
+                "UPDATE resource SET version = ?2, updated = ?3, method = ?4, deleted = 0,
+                 packed = ?5, body = ?6 WHERE key = ?1",
+            )?
+            .execute((
+                current.key,
+                number(version)?,
+                updated.as_millisecond(),
+                row::method_code(HistoryMethod::Put),
+                &content.packed,
+                &body,
+            ))?;
+        secrets::replace(self.connection, self.type_code, &self.target, &content.secrets)?;
+        let changes = self.changes(current.key, current.index()?, content.index);
+        let stored = self.stored(version, updated, body);
+        let written =
+            if current.deleted { Written::Created(stored) } else { Written::Updated(stored) };
+        Ok((written, changes))
+    }
+
+    /// Moves the current version to the history, and gives version and time of the next one.
+    fn supersede(&self, current: &Current) -> Result<(Version, Timestamp), Failed> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO history (key, version, type, updated, method, packed, body)
+                 SELECT key, version, type, updated, method, packed, body
+                 FROM resource WHERE key = ?1",
+            )?
+            .execute([current.key])?;
+        // A clock that was set back does not make a version older than the one it replaces.
+        let updated = whole_milliseconds(self.now).max(current.updated);
+        Ok((Version(current.version.0.saturating_add(1)), updated))
+    }
+
+    fn current(&self) -> rusqlite::Result<Option<Current>> {
+        self.connection
+            .prepare_cached(
+                "SELECT key, version, updated, deleted, packed FROM resource
+                 WHERE type = ?1 AND id = ?2",
+            )?
+            .query_row((self.type_code, self.target.id.as_str()), |found| {
+                Ok(Current {
+                    key: found.get(0)?,
+                    version: row::version(found, 1)?,
+                    updated: row::updated(found, 2)?,
+                    deleted: found.get(3)?,
+                    packed: found.get(4)?,
+                })
+            })
+            .optional()
+    }
+
+    fn require(&self, if_match: IfMatch, current: Option<&Current>) -> Result<(), Failed> {
+        let holds = match if_match {
+            IfMatch::Any => true,
+            IfMatch::Version(version) => current.is_some_and(|c| c.version == version),
+        };
+        let conflict = WriteError::VersionConflict { index: self.index };
+        if holds { Ok(()) } else { Err(Failed::Refused(conflict)) }
+    }
+
+    fn require_secrets(&self, content: &Content) -> Result<(), Failed> {
+        let missing =
+            secrets::missing(self.connection, self.type_code, &self.target, &content.secrets)?;
+        match missing {
+            None => Ok(()),
+            Some(pointer) => Err(Failed::Refused(WriteError::NoSuchSecret {
+                index: self.index,
+                pointer: pointer.to_owned(),
+            })),
+        }
+    }
+
+    fn changes(&self, key: i64, old: Keys, new: Keys) -> Changes {
+        let (gone, come) = difference(old, new);
+        let gone = gone.into_iter().map(|k| (IndexRow::new(self.type_code, k, key), Move::Go));
+        let come = come.into_iter().map(|k| (IndexRow::new(self.type_code, k, key), Move::Come));
+        gone.chain(come).collect()
+    }
+
+    fn stored(self, version: Version, updated: Timestamp, body: String) -> Stored {
+        Stored { target: self.target, version, updated, body: Arc::from(body) }
+    }
+}
+
+impl Current {
+    /// The index rows it has.
+    fn index(&self) -> rusqlite::Result<Keys> {
+        let Some(packed) = &self.packed else { return Ok(Vec::new()) };
+        let values = unpack(packed).ok_or_else(|| row::damaged(4, "packed values"))?;
+        Ok(index_rows(&values))
+    }
+}
+
+/// The time as it is stored and shown.
+fn whole_milliseconds(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
+}
+
+fn number(version: Version) -> rusqlite::Result<i64> {
+    i64::try_from(version.0).map_err(|e| row::damaged(0, e))
+}

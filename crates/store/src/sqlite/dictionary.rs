@@ -1,0 +1,123 @@
+//! The database's numbers for types and parameters, and for the systems of codes.
+
+use std::collections::HashMap;
+
+use firewarden_fhir::{Definitions, ResourceType};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
+
+use crate::limits::SYSTEMS_REMEMBERED_MAX;
+use crate::packed::ParameterCode;
+
+/// The number of a type in this database.
+pub(crate) type TypeCode = i64;
+
+/// The number that stands for the absence of a system.
+pub(crate) const NO_SYSTEM: i64 = 0;
+
+/// The numbers of all types and parameters of this program. As many as the definitions, and the
+/// same while the database is open.
+pub(crate) struct Dictionary {
+    types: HashMap<ResourceType, TypeCode>,
+    parameters: HashMap<ResourceType, HashMap<Box<str>, ParameterCode>>,
+}
+
+impl Dictionary {
+    /// Reads the numbers, and gives new ones to what has none.
+    pub(crate) fn register(connection: &mut Connection) -> rusqlite::Result<Self> {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut dictionary = Self { types: HashMap::new(), parameters: HashMap::new() };
+        for resource_type in ResourceType::all() {
+            let code = type_code(&transaction, resource_type)?;
+            let parameters = parameter_codes(&transaction, resource_type, code)?;
+            dictionary.types.insert(resource_type, code);
+            dictionary.parameters.insert(resource_type, parameters);
+        }
+        transaction.commit()?;
+        Ok(dictionary)
+    }
+
+    /// The number of a type. Every type has one; 0 is no type's.
+    pub(crate) fn resource_type(&self, resource_type: ResourceType) -> TypeCode {
+        self.types.get(&resource_type).copied().unwrap_or_default()
+    }
+
+    /// The number of a type's parameter.
+    pub(crate) fn parameter(&self, of: ResourceType, name: &str) -> Option<ParameterCode> {
+        self.parameters.get(&of)?.get(name).copied()
+    }
+}
+
+fn type_code(transaction: &Transaction<'_>, of: ResourceType) -> rusqlite::Result<TypeCode> {
+    let found = transaction
+        .prepare_cached("SELECT code FROM resource_type WHERE name = ?1")?
+        .query_row([of.name()], |row| row.get(0))
+        .optional()?;
+    if let Some(code) = found {
+        return Ok(code);
+    }
+    transaction.prepare_cached("INSERT INTO resource_type (name) VALUES (?1)")?.insert([of.name()])
+}
+
+fn parameter_codes(
+    transaction: &Transaction<'_>,
+    of: ResourceType,
+    type_code: TypeCode,
+) -> rusqlite::Result<HashMap<Box<str>, ParameterCode>> {
+    let mut codes = HashMap::new();
+    let mut statement =
+        transaction.prepare_cached("SELECT name, code FROM parameter WHERE type = ?1")?;
+    let mut rows = statement.query([type_code])?;
+    while let Some(row) = rows.next()? {
+        codes.insert(row.get::<_, String>(0)?.into_boxed_str(), row.get(1)?);
+    }
+    let mut last: ParameterCode = codes.values().copied().max().unwrap_or(0);
+    for parameter in Definitions::get().search_parameters(of) {
+        if !codes.contains_key(&parameter.code) {
+            last = last.saturating_add(1);
+            transaction
+                .prepare_cached("INSERT INTO parameter (type, code, name) VALUES (?1, ?2, ?3)")?
+                .execute((type_code, last, &parameter.code))?;
+            codes.insert(parameter.code.clone(), last);
+        }
+    }
+    Ok(codes)
+}
+
+/// The number of a system that some code was written with.
+pub(crate) fn find_system(connection: &Connection, uri: &str) -> rusqlite::Result<Option<i64>> {
+    connection
+        .prepare_cached("SELECT code FROM system WHERE uri = ?1")?
+        .query_row([uri], |row| row.get(0))
+        .optional()
+}
+
+/// The systems the writer has met. Emptied when a transaction is rolled back: a number that was
+/// given in it is not in the database.
+#[derive(Default)]
+pub(crate) struct Systems {
+    remembered: HashMap<Box<str>, i64>,
+}
+
+impl Systems {
+    /// The number of a system, a new one where it has none.
+    pub(crate) fn code(&mut self, connection: &Connection, uri: &str) -> rusqlite::Result<i64> {
+        if let Some(code) = self.remembered.get(uri) {
+            return Ok(*code);
+        }
+        let code = match find_system(connection, uri)? {
+            Some(code) => code,
+            None => {
+                connection.prepare_cached("INSERT INTO system (uri) VALUES (?1)")?.insert([uri])?
+            }
+        };
+        if self.remembered.len() >= SYSTEMS_REMEMBERED_MAX {
+            self.forget();
+        }
+        self.remembered.insert(uri.into(), code);
+        Ok(code)
+    }
+
+    pub(crate) fn forget(&mut self) {
+        self.remembered.clear();
+    }
+}

@@ -1,0 +1,181 @@
+//! The changes of index rows that a batch of requests makes, written together in key order.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{CachedStatement, Connection};
+
+use super::dictionary::{Dictionary, NO_SYSTEM, Systems, TypeCode};
+use crate::index::IndexKey;
+use crate::packed::ParameterCode;
+
+/// One index row. In the order of tables, then of their keys: neighbours share a page.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct IndexRow {
+    table: Table,
+    type_code: TypeCode,
+    parameter: ParameterCode,
+    key: IndexKey,
+    resource: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Table {
+    String,
+    Token,
+    Reference,
+    Date,
+    Number,
+    Quantity,
+    Uri,
+}
+
+impl IndexRow {
+    pub(crate) fn new(
+        type_code: TypeCode,
+        (parameter, key): (ParameterCode, IndexKey),
+        resource: i64,
+    ) -> Self {
+        let table = match &key {
+            IndexKey::String(_) => Table::String,
+            IndexKey::Token { .. } => Table::Token,
+            IndexKey::Reference { .. } => Table::Reference,
+            IndexKey::Date { .. } => Table::Date,
+            IndexKey::Number { .. } => Table::Number,
+            IndexKey::Quantity { .. } => Table::Quantity,
+            IndexKey::Uri(_) => Table::Uri,
+        };
+        Self { table, type_code, parameter, key, resource }
+    }
+}
+
+/// Whether a row comes or goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Move {
+    Come,
+    Go,
+}
+
+/// The changes of a batch. The last change of a row wins.
+#[derive(Default)]
+pub(crate) struct IndexWrites {
+    rows: BTreeMap<IndexRow, Move>,
+}
+
+impl IndexWrites {
+    pub(crate) fn extend(&mut self, changes: Vec<(IndexRow, Move)>) {
+        self.rows.extend(changes);
+    }
+
+    /// Writes them.
+    pub(crate) fn write(
+        self,
+        connection: &Connection,
+        dictionary: &Dictionary,
+        systems: &mut Systems,
+    ) -> rusqlite::Result<()> {
+        for (row, change) in self.rows {
+            let mut statement = connection.prepare_cached(sql(row.table, change))?;
+            execute(&mut statement, &row, |key| match key {
+                NumberOf::System(uri) => systems.code(connection, uri),
+                NumberOf::Type(resource_type) => Ok(dictionary.resource_type(resource_type)),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// A name whose number is needed.
+enum NumberOf<'a> {
+    System(&'a str),
+    Type(firewarden_fhir::ResourceType),
+}
+
+fn execute(
+    statement: &mut CachedStatement<'_>,
+    row: &IndexRow,
+    mut number: impl FnMut(NumberOf<'_>) -> rusqlite::Result<i64>,
+) -> rusqlite::Result<()> {
+    let IndexRow { type_code, parameter, key, resource, .. } = row;
+    match key {
+        IndexKey::String(value) | IndexKey::Uri(value) => {
+            statement.execute((type_code, parameter, value, resource))
+        }
+        IndexKey::Token { code, system } => {
+            let system = match system {
+                Some(uri) => number(NumberOf::System(uri))?,
+                None => NO_SYSTEM,
+            };
+            statement.execute((type_code, parameter, code, resource, system))
+        }
+        IndexKey::Reference { target, target_type } => {
+            let target_type = match target_type {
+                Some(resource_type) => number(NumberOf::Type(*resource_type))?,
+                None => 0,
+            };
+            statement.execute((type_code, parameter, target, resource, target_type))
+        }
+        IndexKey::Date { span, low_us, high_us } => {
+            statement.execute((type_code, parameter, span.code(), low_us, high_us, resource))
+        }
+        IndexKey::Number { span, low, high } | IndexKey::Quantity { span, low, high } => {
+            statement.execute((type_code, parameter, span.code(), low.0, high.0, resource))
+        }
+    }
+    .map(drop)
+}
+
+/// The statement that writes or removes a row of a table. A row that is there already, or gone
+/// already, is as it should be.
+fn sql(table: Table, change: Move) -> &'static str {
+    match (table, change) {
+        (Table::String, Move::Come) => "INSERT OR IGNORE INTO string_index VALUES (?1, ?2, ?3, ?4)",
+        (Table::Token, Move::Come) => {
+            "INSERT OR IGNORE INTO token_index VALUES (?1, ?2, ?3, ?4, ?5)"
+        }
+        (Table::Reference, Move::Come) => {
+            "INSERT OR IGNORE INTO reference_index VALUES (?1, ?2, ?3, ?4, ?5)"
+        }
+        (Table::Date, Move::Come) => {
+            "INSERT OR IGNORE INTO date_index VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+        }
+        (Table::Number, Move::Come) => {
+            "INSERT OR IGNORE INTO number_index VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+        }
+        (Table::Quantity, Move::Come) => {
+            "INSERT OR IGNORE INTO quantity_index VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+        }
+        (Table::Uri, Move::Come) => "INSERT OR IGNORE INTO uri_index VALUES (?1, ?2, ?3, ?4)",
+        (Table::String, Move::Go) => {
+            "DELETE FROM string_index
+             WHERE type = ?1 AND parameter = ?2 AND value = ?3 AND resource = ?4"
+        }
+        (Table::Token, Move::Go) => {
+            "DELETE FROM token_index
+             WHERE type = ?1 AND parameter = ?2 AND code = ?3 AND resource = ?4 AND system = ?5"
+        }
+        (Table::Reference, Move::Go) => {
+            "DELETE FROM reference_index
+             WHERE type = ?1 AND parameter = ?2 AND target = ?3 AND resource = ?4
+               AND target_type = ?5"
+        }
+        (Table::Date, Move::Go) => {
+            "DELETE FROM date_index
+             WHERE type = ?1 AND parameter = ?2 AND span = ?3 AND low = ?4 AND high = ?5
+               AND resource = ?6"
+        }
+        (Table::Number, Move::Go) => {
+            "DELETE FROM number_index
+             WHERE type = ?1 AND parameter = ?2 AND span = ?3 AND low = ?4 AND high = ?5
+               AND resource = ?6"
+        }
+        (Table::Quantity, Move::Go) => {
+            "DELETE FROM quantity_index
+             WHERE type = ?1 AND parameter = ?2 AND span = ?3 AND low = ?4 AND high = ?5
+               AND resource = ?6"
+        }
+        (Table::Uri, Move::Go) => {
+            "DELETE FROM uri_index
+             WHERE type = ?1 AND parameter = ?2 AND value = ?3 AND resource = ?4"
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The lock that keeps a second process away: a file beside the database.
+
+use std::fs::{File, TryLockError, create_dir_all};
+use std::path::{Path, PathBuf};
+
+use crate::StoreError;
+
+/// Makes the database's folder and takes the lock. It is held while the file is open, and the
+/// system lets go of it when the process ends, however it ends.
+pub(crate) fn lock(database: &Path) -> Result<File, StoreError> {
+    if let Some(folder) = database.parent().filter(|f| !f.as_os_str().is_empty()) {
+        create_dir_all(folder).map_err(|e| because(folder, &e))?;
+    }
+    let path = beside(database);
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|e| because(&path, &e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Unavailable(format!(
+            "`{}` is open in another process",
+            database.display()
+        ))),
+        Err(TryLockError::Error(e)) => Err(because(&path, &e)),
+    }
+}
+
+fn beside(database: &Path) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push(".lock");
+    path.into()
+}
+
+fn because(path: &Path, error: &std::io::Error) -> StoreError {
+    StoreError::Unavailable(format!("`{}`: {error}", path.display()))
+}

@@ -1,0 +1,143 @@
+//! Connections for searches and histories, each query with a deadline.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::Connection;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use super::connection::unavailable;
+use crate::StoreError;
+use crate::limits::{INSTRUCTIONS_BETWEEN_CHECKS, QUERY_TIME, READ_WAIT, READS_WAITING_MAX};
+
+/// Connections, and who waits for one.
+pub(crate) struct Pool {
+    idle: Arc<Mutex<Vec<Connection>>>,
+    places: Arc<Semaphore>,
+    waiting: AtomicUsize,
+}
+
+/// A snapshot of the database, for one query.
+pub(crate) struct Reading<'a> {
+    pub connection: &'a Connection,
+    over: &'a AtomicBool,
+}
+
+impl Reading<'_> {
+    /// Fails when the time is up: for loops whose statements are each too short to notice.
+    pub(crate) fn check_time(&self) -> Result<(), StoreError> {
+        if self.over.load(Ordering::Relaxed) { Err(StoreError::TooExpensive) } else { Ok(()) }
+    }
+}
+
+impl Pool {
+    pub(crate) fn new(connections: Vec<Connection>) -> Self {
+        let places = Arc::new(Semaphore::new(connections.len()));
+        Self { idle: Arc::new(Mutex::new(connections)), places, waiting: AtomicUsize::new(0) }
+    }
+
+    /// Runs a query on a thread for blocking work. It ends early when its time is up, or when its
+    /// caller has left.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Reading<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let place = self.place().await?;
+        let over = OverOnDrop(Arc::new(AtomicBool::new(false)));
+        let (idle, flag) = (self.idle.clone(), over.0.clone());
+        let mut running =
+            tokio::task::spawn_blocking(move || Lent::new(idle, place)?.run(flag, query));
+        let outcome = match timeout(QUERY_TIME, &mut running).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                over.0.store(true, Ordering::Relaxed);
+                running.await
+            }
+        };
+        outcome.map_err(|_| StoreError::Unavailable("the query was not run".to_owned()))?
+    }
+
+    async fn place(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        let crowded = || StoreError::Unavailable("too many queries are waiting".to_owned());
+        if let Ok(place) = self.places.clone().try_acquire_owned() {
+            return Ok(place);
+        }
+        let _waiting = Waiting::enter(&self.waiting).ok_or_else(crowded)?;
+        match timeout(READ_WAIT, self.places.clone().acquire_owned()).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) | Err(_) => Err(crowded()),
+        }
+    }
+}
+
+/// One that waits, counted while it does.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn enter(count: &'a AtomicUsize) -> Option<Self> {
+        let before = count.fetch_add(1, Ordering::Relaxed);
+        let waiting = Self(count);
+        (before < READS_WAITING_MAX).then_some(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Ends the query when its caller is dropped.
+struct OverOnDrop(Arc<AtomicBool>);
+
+impl Drop for OverOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A connection that goes back to the pool, however its query ends.
+struct Lent {
+    connection: Option<Connection>,
+    idle: Arc<Mutex<Vec<Connection>>>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Lent {
+    fn new(
+        idle: Arc<Mutex<Vec<Connection>>>,
+        place: OwnedSemaphorePermit,
+    ) -> Result<Self, StoreError> {
+        let connection = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Ok(Self { connection, idle, _place: place })
+    }
+
+    fn run<T>(
+        &mut self,
+        over: Arc<AtomicBool>,
+        query: impl FnOnce(&Reading<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let connection = self
+            .connection
+            .as_mut()
+            .ok_or_else(|| StoreError::Unavailable("no connection".to_owned()))?;
+        let flag = over.clone();
+        connection
+            .progress_handler(
+                INSTRUCTIONS_BETWEEN_CHECKS,
+                Some(move || flag.load(Ordering::Relaxed)),
+            )
+            .map_err(unavailable)?;
+        let snapshot = connection.unchecked_transaction().map_err(unavailable)?;
+        query(&Reading { connection: &snapshot, over: &over })
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        }
+    }
+}

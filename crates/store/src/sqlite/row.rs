@@ -1,0 +1,64 @@
+//! What a row of the database becomes.
+
+use std::sync::Arc;
+
+use firewarden_fhir::{Target, Timestamp, Version};
+use rusqlite::Row;
+use rusqlite::types::Type;
+
+use crate::{HistoryMethod, Stored};
+
+/// The version in a column.
+pub(crate) fn version(row: &Row<'_>, column: usize) -> rusqlite::Result<Version> {
+    let number: i64 = row.get(column)?;
+    u64::try_from(number).map(Version).map_err(|e| damaged(column, e))
+}
+
+/// The time in a column.
+pub(crate) fn updated(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+    Timestamp::from_millisecond(row.get(column)?).map_err(|e| damaged(column, e))
+}
+
+/// The body in a column; `None` for a deletion.
+pub(crate) fn body(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Arc<str>>> {
+    Ok(row.get_ref(column)?.as_str_or_null()?.map(Arc::from))
+}
+
+/// The version, time and body in three columns; `None` for a deletion.
+pub(crate) fn stored(
+    row: &Row<'_>,
+    columns: [usize; 3],
+    target: Target,
+) -> rusqlite::Result<Option<Stored>> {
+    let [version_at, updated_at, body_at] = columns;
+    let Some(body) = body(row, body_at)? else { return Ok(None) };
+    let (version, updated) = (version(row, version_at)?, updated(row, updated_at)?);
+    Ok(Some(Stored { target, version, updated, body }))
+}
+
+/// The number of a method.
+pub(crate) fn method_code(method: HistoryMethod) -> i64 {
+    match method {
+        HistoryMethod::Post => 1,
+        HistoryMethod::Put => 2,
+        HistoryMethod::Delete => 3,
+    }
+}
+
+/// The method of a number.
+pub(crate) fn method(row: &Row<'_>, column: usize) -> rusqlite::Result<HistoryMethod> {
+    match row.get::<_, i64>(column)? {
+        1 => Ok(HistoryMethod::Post),
+        2 => Ok(HistoryMethod::Put),
+        3 => Ok(HistoryMethod::Delete),
+        _ => Err(damaged(column, "not a method")),
+    }
+}
+
+/// A value that this program never wrote there.
+pub(crate) fn damaged(
+    column: usize,
+    why: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Null, why.into())
+}

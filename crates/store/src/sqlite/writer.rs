@@ -1,0 +1,289 @@
+//! The writer: one thread, one connection, requests committed in groups.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+use rusqlite::Connection;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
+
+use super::apply::{Failed, apply};
+use super::connection;
+use super::dictionary::{Dictionary, Systems};
+use super::index_writes::IndexWrites;
+use crate::limits::{BATCH_REQUESTS_MAX, BATCH_WRITES_MAX, WRITE_QUEUE_REQUESTS_MAX};
+use crate::prepare::Prepared;
+use crate::{StoreError, WriteError, Written};
+
+type Outcome = Result<Vec<Written>, WriteError>;
+
+/// Where the fate of a queued request arrives.
+pub(crate) type Answer = oneshot::Receiver<Outcome>;
+
+enum Message {
+    Write(Job),
+    Close(oneshot::Sender<Result<(), StoreError>>),
+}
+
+struct Job {
+    request: Prepared,
+    answer: oneshot::Sender<Outcome>,
+}
+
+/// The way to the writer's thread, which ends when this is dropped.
+pub(crate) struct Writer {
+    queue: mpsc::Sender<Message>,
+    connected: Arc<AtomicBool>,
+}
+
+/// What the thread starts with.
+pub(crate) struct Start {
+    pub connection: Connection,
+    pub path: PathBuf,
+    pub lock: File,
+    pub dictionary: Arc<Dictionary>,
+    pub policy_version: Arc<AtomicU64>,
+}
+
+impl Writer {
+    pub(crate) fn start(start: Start) -> Result<Self, StoreError> {
+        let (queue, requests) = mpsc::channel(WRITE_QUEUE_REQUESTS_MAX);
+        let connected = Arc::new(AtomicBool::new(true));
+        let thread = WriterThread {
+            connection: Some(start.connection),
+            path: start.path,
+            dictionary: start.dictionary,
+            systems: Systems::default(),
+            policy_version: start.policy_version,
+            connected: connected.clone(),
+        };
+        let lock = start.lock;
+        thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || thread.run(requests, lock))
+            .map_err(|e| StoreError::Unavailable(e.to_string()))?;
+        Ok(Self { queue, connected })
+    }
+
+    /// Queues a request; refused when too many wait.
+    pub(crate) fn queue(&self, request: Prepared) -> Result<Answer, WriteError> {
+        let (answer, receiver) = oneshot::channel();
+        match self.queue.try_send(Message::Write(Job { request, answer })) {
+            Ok(()) => Ok(receiver),
+            Err(TrySendError::Full(_)) => Err(WriteError::Busy),
+            Err(TrySendError::Closed(_)) => Err(WriteError::Unavailable(CLOSED.to_owned())),
+        }
+    }
+
+    /// Whether the thread lives and has its connection.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        if !self.queue.is_closed() && self.connected.load(Ordering::Acquire) {
+            Ok(())
+        } else {
+            Err(StoreError::Unavailable("the writer has no database".to_owned()))
+        }
+    }
+
+    /// Ends the thread after what is queued.
+    pub(crate) async fn close(&self) -> Result<(), StoreError> {
+        let closed = || StoreError::Unavailable(CLOSED.to_owned());
+        let (answer, receiver) = oneshot::channel();
+        self.queue.send(Message::Close(answer)).await.map_err(|_| closed())?;
+        receiver.await.map_err(|_| closed())?
+    }
+}
+
+const CLOSED: &str = "the store is closed";
+
+/// The policy version that is stored.
+pub(crate) fn policy_version(connection: &Connection) -> rusqlite::Result<u64> {
+    connection
+        .prepare_cached("SELECT policy_version FROM state")?
+        .query_row([], |row| row.get::<_, i64>(0))
+        .map(|version| u64::try_from(version).unwrap_or_default())
+}
+
+struct WriterThread {
+    /// `None` after a failure, until it can be opened again.
+    connection: Option<Connection>,
+    path: PathBuf,
+    dictionary: Arc<Dictionary>,
+    systems: Systems,
+    policy_version: Arc<AtomicU64>,
+    connected: Arc<AtomicBool>,
+}
+
+/// A batch that came to nothing, and why.
+enum BatchFailed {
+    /// Nothing of it was written.
+    Before(rusqlite::Error),
+    /// Its commit failed: it may be there after a restart.
+    AtCommit(rusqlite::Error),
+}
+
+impl WriterThread {
+    fn run(mut self, mut requests: mpsc::Receiver<Message>, lock: File) {
+        while let Some(message) = requests.blocking_recv() {
+            let (jobs, close) = gather(message, &mut requests);
+            if !jobs.is_empty() {
+                self.batch(jobs);
+            }
+            if let Some(answer) = close {
+                requests.close();
+                let outcome = self.checkpoint();
+                // The file is free before the close is answered.
+                self.connection = None;
+                drop(lock);
+                // Nobody may be waiting any more.
+                let _ = answer.send(outcome);
+                return;
+            }
+        }
+    }
+
+    fn batch(&mut self, jobs: Vec<Job>) {
+        let (requests, answers): (Vec<_>, Vec<_>) =
+            jobs.into_iter().map(|job| (job.request, job.answer)).unzip();
+        let outcomes = match self.commit(requests) {
+            Ok(outcomes) => outcomes,
+            Err(failed) => {
+                let outcome = self.recover(failed);
+                answers.iter().map(|_| Err(outcome())).collect()
+            }
+        };
+        for (answer, outcome) in answers.into_iter().zip(outcomes) {
+            // A caller that left does not undo its write.
+            let _ = answer.send(outcome);
+        }
+    }
+
+    /// Applies the requests and commits those that were not refused. No answer leaves before.
+    fn commit(&mut self, requests: Vec<Prepared>) -> Result<Vec<Outcome>, BatchFailed> {
+        let before = BatchFailed::Before;
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.reopen().map_err(before)?,
+        };
+        let connection = self.connection.insert(connection);
+        run(connection, "BEGIN IMMEDIATE").map_err(before)?;
+        let mut policies = policy_version(connection).map_err(before)?;
+        let mut index = IndexWrites::default();
+        let mut outcomes = Vec::with_capacity(requests.len());
+        for request in requests {
+            let outcome = one(connection, &self.dictionary, request, (&mut policies, &mut index));
+            outcomes.push(outcome.map_err(before)?);
+        }
+        index.write(connection, &self.dictionary, &mut self.systems).map_err(before)?;
+        run(connection, "COMMIT").map_err(BatchFailed::AtCommit)?;
+        self.policy_version.store(policies, Ordering::Release);
+        Ok(outcomes)
+    }
+
+    /// After a failure nothing is known of the connection: it is closed, and opened anew. A flush
+    /// that failed is never tried again, for the system may have dropped the pages.
+    fn recover(&mut self, failed: BatchFailed) -> impl Fn() -> WriteError + use<> {
+        let (error, fate_known) = match failed {
+            BatchFailed::Before(error) => (error, true),
+            BatchFailed::AtCommit(error) => (error, false),
+        };
+        tracing::error!(%error, fate_known, "a batch of writes failed");
+        self.systems.forget();
+        self.connected.store(false, Ordering::Release);
+        self.connection = None;
+        if let Ok(connection) = self.reopen() {
+            self.connection = Some(connection);
+        }
+        let message = error.to_string();
+        move || match fate_known {
+            true => WriteError::Unavailable(message.clone()),
+            false => WriteError::Unknown(message.clone()),
+        }
+    }
+
+    fn reopen(&mut self) -> rusqlite::Result<Connection> {
+        let connection = connection::open_writer(&self.path)?;
+        // What a commit of unknown fate has changed counts from here on.
+        self.policy_version.store(policy_version(&connection)?, Ordering::Release);
+        self.connected.store(true, Ordering::Release);
+        Ok(connection)
+    }
+
+    fn checkpoint(&self) -> Result<(), StoreError> {
+        let Some(connection) = &self.connection else {
+            return Err(StoreError::Unavailable("the writer has no database".to_owned()));
+        };
+        connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .map_err(connection::unavailable)
+    }
+}
+
+/// The first message and what waits behind it, up to the bounds of a batch.
+fn gather(
+    first: Message,
+    requests: &mut mpsc::Receiver<Message>,
+) -> (Vec<Job>, Option<oneshot::Sender<Result<(), StoreError>>>) {
+    let mut jobs = Vec::new();
+    let mut writes = 0;
+    let mut next = Some(first);
+    while let Some(message) = next {
+        match message {
+            Message::Close(answer) => return (jobs, Some(answer)),
+            Message::Write(job) => {
+                writes += job.request.writes.len();
+                jobs.push(job);
+            }
+        }
+        let full = jobs.len() >= BATCH_REQUESTS_MAX || writes >= BATCH_WRITES_MAX;
+        next = if full { None } else { requests.try_recv().ok() };
+    }
+    (jobs, None)
+}
+
+/// Applies one request in a savepoint of its own. An error is one of the whole batch.
+fn one(
+    connection: &Connection,
+    dictionary: &Dictionary,
+    request: Prepared,
+    (policies, index): (&mut u64, &mut IndexWrites),
+) -> rusqlite::Result<Outcome> {
+    // INVARIANT: a decision counts only while the policies it was made on are current.
+    if request.policy_version.is_some_and(|version| version != *policies) {
+        return Ok(Err(WriteError::StaleDecision));
+    }
+    run(connection, "SAVEPOINT request")?;
+    match apply(connection, dictionary, request.now, request.writes) {
+        Ok(applied) => {
+            if applied.policies_changed {
+                run(connection, "UPDATE state SET policy_version = policy_version + 1")?;
+                *policies += 1;
+            }
+            run(connection, "RELEASE request")?;
+            index.extend(applied.index);
+            Ok(Ok(applied.written))
+        }
+        Err(Failed::Refused(refusal)) => {
+            roll_back(connection)?;
+            Ok(Err(refusal))
+        }
+        // SQLite ends the whole transaction itself after some errors.
+        Err(Failed::Database(error)) if connection.is_autocommit() => Err(error),
+        Err(Failed::Database(error)) => {
+            roll_back(connection)?;
+            tracing::error!(%error, "a write failed");
+            Ok(Err(WriteError::Unavailable(error.to_string())))
+        }
+    }
+}
+
+fn roll_back(connection: &Connection) -> rusqlite::Result<()> {
+    run(connection, "ROLLBACK TO request")?;
+    run(connection, "RELEASE request")
+}
+
+fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(drop)
+}

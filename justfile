@@ -1,0 +1,46 @@
+# The project's verbs. `just` lists them.
+
+_list:
+    @just --list --unsorted
+
+# Everything continuous integration checks
+check:
+    .ci/run
+
+# All tests
+test *arguments:
+    cargo test --workspace {{ arguments }}
+
+# Format the code
+fmt:
+    cargo fmt --all
+
+# Compiler and clippy warnings as errors
+lint:
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# The house rules that a program can check
+tidy:
+    cargo xtask tidy
+
+# Licences, sources, bans and advisories of the dependencies
+deny:
+    cargo deny check
+
+# Measure the release binary and print the table of docs/benchmarks.md
+bench *arguments:
+    cargo build --release --package firewarden
+    cargo xtask bench {{ arguments }}
+
+# Rebuild the FHIR definitions pack from its package
+definitions *arguments:
+    cargo xtask definitions {{ arguments }}
+
+# Run the server from this checkout
+serve *arguments:
+    cargo run --release --package firewarden -- serve {{ arguments }}
+
+# Run a real identity provider on loopback, as the tests do
+idp:
+    npm ci --prefix testing/idp --no-audit --no-fund
+    node testing/idp/idp.mjs
