@@ -106,6 +106,9 @@ async fn keys_are_kept_while_the_provider_is_down_for_a_day() {
         let before = world.provider.requests();
         pass(61).await;
         asked(&world.provider, before + 1).await;
+        // A token with an unknown key waits for the refresh that is under way.
+        let unknown = world.minted("ES256", json!({"kid": "unknown"}), json!({}));
+        assert_eq!(world.outcome(&unknown).await, "keys-unavailable", "{answer:?}");
         assert_eq!(world.outcome(&fresh()).await, "accepted", "{answer:?}");
     }
     world.provider.answer(Answer::Status(500));
@@ -321,6 +324,40 @@ async fn sixty_four_keys_are_read_and_no_more() {
     let mut keys: Vec<Value> = (0..64).map(filler).collect();
     keys.push(key("ES256").jwk());
     assert_eq!(with_keys(keys).await, "kid");
+}
+
+#[tokio::test]
+async fn a_token_that_names_no_key_is_tried_with_four() {
+    let nameless = |key: &SigningKey| merged(key.jwk(), json!({"kid": "(absent)"}));
+    for (others, expected) in [(3, "accepted"), (4, "signature")] {
+        let world = World::empty().await;
+        let mut keys: Vec<Value> =
+            (0..others).map(|_| nameless(&SigningKey::generate("ES256", "a"))).collect();
+        keys.push(nameless(&key("ES256")));
+        world.provider.publish(keys);
+        world.trust(&[world.remote(json!({}))]);
+        let token = world.minted("ES256", json!({"kid": null}), json!({}));
+        assert_eq!(world.outcome(&token).await, expected, "{others}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_token_has_one_answer_however_often_it_is_asked_for() {
+    let world = std::sync::Arc::new(trusting(json!({})).await);
+    let good = world.minted("ES256", json!({}), json!({}));
+    let bad =
+        SigningKey::generate("ES256", "p256").mint("ES256", &json!({}), &world.claims(json!({})));
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..1_000 {
+        for (token, expected) in [(good.clone(), "accepted"), (bad.clone(), "signature")] {
+            let world = std::sync::Arc::clone(&world);
+            asking.spawn(async move { (world.outcome(&token).await, expected) });
+        }
+    }
+    for (outcome, expected) in asking.join_all().await {
+        assert_eq!(outcome, expected);
+    }
+    assert_eq!(world.provider.requests(), 1);
 }
 
 #[tokio::test]
