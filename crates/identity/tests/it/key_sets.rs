@@ -385,6 +385,10 @@ async fn a_changed_introspector_forgets_and_an_unchanged_one_keeps() {
     trust(1);
     assert_eq!(world.outcome(&token).await, "accepted");
     assert_eq!(world.provider.requests(), 1, "its keys were kept");
+    let beside = read(&crate::world::shared(json!({})), 1);
+    world.identity.replace_introspectors(vec![read(&remote, 1), beside]);
+    assert_eq!(world.outcome(&token).await, "accepted");
+    assert_eq!(world.provider.requests(), 1, "its keys were kept beside a new one");
     trust(2);
     assert_eq!(world.outcome(&token).await, "keys-unavailable");
     world.trust(&[]);

@@ -124,7 +124,7 @@ async fn a_token_cannot_bring_its_own_key() {
 }
 
 #[tokio::test]
-async fn a_header_that_demands_what_we_do_not_serve_is_refused() {
+async fn a_header_that_demands_more_than_we_serve_is_refused() {
     let world = World::new().await;
     for (header, check) in [
         (json!({"crit": []}), "crit"),
