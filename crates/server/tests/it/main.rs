@@ -1,0 +1,9 @@
+//! The whole server over HTTP: what is asked, by whom, and the whole answer.
+
+#![cfg(test)]
+
+mod cases;
+mod harness;
+mod http;
+
+mod guide;
