@@ -94,6 +94,7 @@ impl Asking<'_> {
         audit: &mut AuditRecord,
     ) -> Result<Answer, Refusal> {
         let Self { app, parts, .. } = self;
+        arrival::check(parts)?;
         let authorization: Vec<&[u8]> =
             parts.headers.get_all(AUTHORIZATION).iter().map(|value| value.as_bytes()).collect();
         let credentials = Credentials::from_headers(&authorization);

@@ -6,4 +6,7 @@ mod cases;
 mod harness;
 mod http;
 
+mod credentials;
 mod guide;
+mod paths;
+mod routes;
