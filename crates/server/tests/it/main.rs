@@ -6,6 +6,7 @@ mod cases;
 mod harness;
 mod http;
 
+mod conversations;
 mod credentials;
 mod guide;
 mod paths;
