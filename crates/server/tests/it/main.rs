@@ -6,8 +6,11 @@ mod cases;
 mod harness;
 mod http;
 
+mod bodies;
 mod conversations;
 mod credentials;
 mod guide;
+mod pages;
 mod paths;
 mod routes;
+mod secrets;
