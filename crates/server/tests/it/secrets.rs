@@ -99,7 +99,7 @@ async fn a_secret_is_not_in_the_files() {
     server.put(introspector("another secret that is long enough")).await;
     server.put(introspector(CANARY)).await;
     server.delete("/Client/canary").await;
-    assert_eq!(files_with_canary(server.folder()), Vec::<String>::new());
+    assert_eq!(files_with_canary(server.folder.path()), Vec::<String>::new());
     let folder = server.close().await;
     assert_eq!(files_with_canary(folder.path()), Vec::<String>::new());
 }
@@ -163,5 +163,5 @@ async fn what_is_told_of_a_fault_shows_no_secret() {
         let answer = server.root(introspector).body(content_type, broken.clone()).await.is(400);
         assert!(!holds_canary(&answer), "{answer:?}");
     }
-    assert_eq!(files_with_canary(server.folder()), Vec::<String>::new());
+    assert_eq!(files_with_canary(server.folder.path()), Vec::<String>::new());
 }
