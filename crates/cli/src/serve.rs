@@ -32,11 +32,7 @@ pub(crate) fn command() -> Command {
         .long("config")
         .value_name("FILE")
         .help(format!("File of settings [default: {FILE}, if it is there]"));
-    Command::new("serve")
-        .about("Runs the server")
-        .after_help(EXAMPLES)
-        .arg(file)
-        .args(arguments)
+    Command::new("serve").about("Runs the server").after_help(EXAMPLES).arg(file).args(arguments)
 }
 
 pub(crate) fn run(arguments: &ArgMatches) -> anyhow::Result<()> {

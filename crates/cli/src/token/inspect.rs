@@ -15,7 +15,8 @@ Examples:
 The signature is not checked: this shows what a token says, not whether it is true.";
 
 pub(crate) fn command() -> Command {
-    let token = Arg::new("TOKEN").required(true).help("The token, or - to read it from standard input");
+    let token =
+        Arg::new("TOKEN").required(true).help("The token, or - to read it from standard input");
     Command::new("inspect").about("Takes a token apart").after_help(EXAMPLES).arg(token)
 }
 

@@ -67,9 +67,10 @@ fn format(primitive: Primitive) -> (Format, &'static str) {
         Primitive::Id => {
             (Text(|it| Id::parse(it).is_some()), "not an id: 1 to 64 letters, digits, `-` and `.`")
         }
-        Primitive::Uri | Primitive::Url | Primitive::Canonical => {
-            (Text(|it| !it.contains(char::is_whitespace)), "not a URI: it has white space")
-        }
+        Primitive::Uri | Primitive::Url | Primitive::Canonical => (
+            Text(|it| !it.contains(|c: char| c.is_ascii_whitespace())),
+            "not a URI: it has white space",
+        ),
         Primitive::Oid => (Text(is_oid), "not an OID: write `urn:oid:1.2.3`"),
         Primitive::Uuid => (Text(is_uuid), "not a UUID: write `urn:uuid:` and it in lower case"),
         Primitive::Date => (Text(is_date), "not a date: write `YYYY`, `YYYY-MM` or `YYYY-MM-DD`"),
@@ -91,7 +92,7 @@ fn is_from(least: i32, number: &Number) -> bool {
 }
 
 fn is_code(text: &str) -> bool {
-    text.split(char::is_whitespace).all(|word| !word.is_empty())
+    text.split(|c: char| c.is_ascii_whitespace()).all(|word| !word.is_empty())
 }
 
 fn is_oid(text: &str) -> bool {

@@ -106,6 +106,9 @@ async fn keys_are_kept_while_the_provider_is_down_for_a_day() {
         let before = world.provider.requests();
         pass(61).await;
         asked(&world.provider, before + 1).await;
+        // A token with an unknown key waits for the refresh that is under way.
+        let unknown = world.minted("ES256", json!({"kid": "unknown"}), json!({}));
+        assert_eq!(world.outcome(&unknown).await, "keys-unavailable", "{answer:?}");
         assert_eq!(world.outcome(&fresh()).await, "accepted", "{answer:?}");
     }
     world.provider.answer(Answer::Status(500));
@@ -324,6 +327,40 @@ async fn sixty_four_keys_are_read_and_no_more() {
 }
 
 #[tokio::test]
+async fn a_token_that_names_no_key_is_tried_with_four() {
+    let nameless = |key: &SigningKey| merged(key.jwk(), json!({"kid": "(absent)"}));
+    for (others, expected) in [(3, "accepted"), (4, "signature")] {
+        let world = World::empty().await;
+        let mut keys: Vec<Value> =
+            (0..others).map(|_| nameless(&SigningKey::generate("ES256", "a"))).collect();
+        keys.push(nameless(&key("ES256")));
+        world.provider.publish(keys);
+        world.trust(&[world.remote(json!({}))]);
+        let token = world.minted("ES256", json!({"kid": null}), json!({}));
+        assert_eq!(world.outcome(&token).await, expected, "{others}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_token_has_one_answer_however_often_it_is_asked_for() {
+    let world = std::sync::Arc::new(trusting(json!({})).await);
+    let good = world.minted("ES256", json!({}), json!({}));
+    let bad =
+        SigningKey::generate("ES256", "p256").mint("ES256", &json!({}), &world.claims(json!({})));
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..1_000 {
+        for (token, expected) in [(good.clone(), "accepted"), (bad.clone(), "signature")] {
+            let world = std::sync::Arc::clone(&world);
+            asking.spawn(async move { (world.outcome(&token).await, expected) });
+        }
+    }
+    for (outcome, expected) in asking.join_all().await {
+        assert_eq!(outcome, expected);
+    }
+    assert_eq!(world.provider.requests(), 1);
+}
+
+#[tokio::test]
 async fn keys_belong_to_their_issuer() {
     let world = World::new().await;
     let second = FakeProvider::start(vec![SigningKey::generate("ES256", "own").jwk()]).await;
@@ -348,6 +385,10 @@ async fn a_changed_introspector_forgets_and_an_unchanged_one_keeps() {
     trust(1);
     assert_eq!(world.outcome(&token).await, "accepted");
     assert_eq!(world.provider.requests(), 1, "its keys were kept");
+    let beside = read(&crate::world::shared(json!({})), 1);
+    world.identity.replace_introspectors(vec![read(&remote, 1), beside]);
+    assert_eq!(world.outcome(&token).await, "accepted");
+    assert_eq!(world.provider.requests(), 1, "its keys were kept beside a new one");
     trust(2);
     assert_eq!(world.outcome(&token).await, "keys-unavailable");
     world.trust(&[]);

@@ -71,6 +71,7 @@ fn what_cannot_be_done_is_refused() {
         (json!({"jwt": {"aud": []}}), "error value jwt.aud"),
         (json!({"jwt": {"aud": [""]}}), "error value jwt.aud"),
         (json!({"jwt": {"aud": 1}}), "error value jwt.aud"),
+        (json!({"jwt": {"aud": vec!["a"; 33]}}), "error value jwt.aud"),
         (json!({"jwt": {"typ": 1}}), "error value jwt.typ"),
         (json!({"jwt": {"leeway": 121}}), "error value jwt.leeway"),
         (json!({"jwt": {"leeway": -1}}), "error value jwt.leeway"),
@@ -140,7 +141,8 @@ fn a_stored_secret_stands_behind_its_mask() {
 
 #[test]
 fn an_issuer_has_one_active_introspector() {
-    let existing = [read(&shared(json!({})), 1)];
+    let stored = read(&shared(json!({})), 1);
+    let existing = [&stored];
     let id = |text: &str| Id::parse(text).unwrap();
     let conflict = |new: &str, content: &Value| {
         conflicts(&id(new), content.as_object().unwrap(), &existing, 7)
@@ -152,9 +154,9 @@ fn an_issuer_has_one_active_introspector() {
     let warnings = conflict("second", &remote(json!({}))).unwrap();
     assert_eq!(warnings.len(), 1);
     assert!(warnings[0].diagnostics.contains("7 User(s)"), "{warnings:?}");
-    let inactive = [read(&shared(json!({"active": false})), 1)];
+    let inactive = read(&shared(json!({"active": false})), 1);
     let alone = remote(json!({}));
-    assert_eq!(conflicts(&id("a"), alone.as_object().unwrap(), &inactive, 7).unwrap(), []);
+    assert_eq!(conflicts(&id("a"), alone.as_object().unwrap(), &[&inactive], 7).unwrap(), []);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A directory in memory, a provider on loopback, and an identity between them.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -90,6 +91,7 @@ pub(crate) struct World {
     pub(crate) identity: Identity,
     pub(crate) provider: FakeProvider,
     pub(crate) directory: FakeDirectory,
+    version: AtomicU64,
 }
 
 impl World {
@@ -98,7 +100,8 @@ impl World {
         let keys = ["RS256", "ES256", "ES384", "ES512", "EdDSA"];
         let provider = FakeProvider::start(keys.map(|name| key(name).jwk()).to_vec()).await;
         let identity = Identity::new(loopback(), &[7; 32], Handle::current());
-        Self { identity, provider, directory: FakeDirectory::default() }
+        let directory = FakeDirectory::default();
+        Self { identity, provider, directory, version: AtomicU64::new(1) }
     }
 
     /// Trusts `shared` by a secret and `remote` by a key set.
@@ -119,8 +122,11 @@ impl World {
         merged(remote, more)
     }
 
+    /// Trusts these, each in a version that was not there before.
     pub(crate) fn trust(&self, introspectors: &[Value]) {
-        self.identity.replace_introspectors(introspectors.iter().map(|i| read(i, 1)).collect());
+        let version = self.version.fetch_add(1, Ordering::Relaxed);
+        let read = |content| read(content, version);
+        self.identity.replace_introspectors(introspectors.iter().map(read).collect());
     }
 
     pub(crate) async fn header(&self, header: &str) -> Result<Caller, Unauthenticated> {
