@@ -44,3 +44,5 @@ pub const ACCEPT_PAUSE_S: Duration = Duration::from_millis(100);
 pub const HTTP2_PING_S: Duration = Duration::from_secs(20);
 /// Connections that wait to be accepted.
 pub const BACKLOG: u32 = 1_024;
+/// Lines of the log that wait to be written.
+pub const LOG_LINES_WAITING_MAX: usize = 16_384;

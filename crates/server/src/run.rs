@@ -76,7 +76,7 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
     started: impl FnOnce(&Started),
 ) -> Result<(), ServeError> {
-    logging::start(&settings)?;
+    let _log = logging::start(&settings)?;
     let address = settings.listen;
     let cannot_listen = |error| ServeError::Listen { address, error };
     // The port is taken at once and opens last: until then connections are refused.
