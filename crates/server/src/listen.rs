@@ -34,7 +34,7 @@ pub(crate) async fn listen(
     tls: Option<TlsAcceptor>,
     stop: impl Future<Output = ()>,
 ) {
-    let service = service(&app);
+    let router = router(&app);
     let connections = Connections {
         builder: builder(),
         graceful: GracefulShutdown::new(),
@@ -48,7 +48,7 @@ pub(crate) async fn listen(
             () = &mut stop => break,
         };
         match accepted {
-            Ok((stream, address)) => connections.take(stream, address, &service),
+            Ok((stream, address)) => connections.take(stream, address, &router),
             Err(error) => {
                 // Out of file descriptors, most likely: those in use come back.
                 warn!(%error, "a connection could not be accepted");
@@ -132,7 +132,7 @@ fn builder() -> Builder<TokioExecutor> {
 }
 
 /// One handler for every path: nothing but `route` looks at it.
-fn service(app: &Arc<App>) -> Router {
+fn router(app: &Arc<App>) -> Router {
     let answer = |State(app): State<Arc<App>>,
                   axum::Extension(peer): axum::Extension<Peer>,
                   request: Request<Body>| handle(app, peer, request);

@@ -167,3 +167,62 @@ pub(crate) fn difference<T: Ord>(old: Vec<T>, new: Vec<T>) -> (Vec<T>, Vec<T>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_difference_leads_from_the_old_rows_to_the_new(
+            old: BTreeSet<u8>, new: BTreeSet<u8>
+        ) {
+            let (gone, come) = difference(
+                old.iter().copied().collect::<Vec<_>>(),
+                new.iter().copied().collect(),
+            );
+            let mut rows = old.clone();
+            prop_assert!(gone.iter().all(|row| rows.remove(row)));
+            prop_assert!(come.iter().all(|row| rows.insert(*row)));
+            prop_assert_eq!(rows, new);
+        }
+
+        #[test]
+        fn a_stretch_is_no_longer_than_its_span(low: i64, length in 0..i64::MAX) {
+            let high = low.saturating_add(length);
+            let span = DateSpan::of(low, high);
+            if let Some(max) = span.length_us_max() {
+                prop_assert!(high - low <= max);
+            }
+        }
+    }
+
+    #[test]
+    fn keys_are_bounded() {
+        let long = "ü".repeat(10_000);
+        for value in [
+            Value::String(&long),
+            Value::Token { system: None, code: &long },
+            Value::Absolute(&long),
+            Value::Uri(&long),
+        ] {
+            let length = match index_key(&value) {
+                IndexKey::String(text) | IndexKey::Uri(text) => text.len(),
+                IndexKey::Token { code, .. } => code.len(),
+                IndexKey::Reference { target, .. } => target.len(),
+                IndexKey::Date { .. } | IndexKey::Number { .. } | IndexKey::Quantity { .. } => 0,
+            };
+            assert!((1..=KEY_TEXT_BYTES_MAX).contains(&length), "{length}");
+        }
+    }
+
+    #[test]
+    fn the_same_row_stands_once() {
+        let values = [(1, Value::String("Ann")), (1, Value::String("ANN")), (2, Value::Uri("u"))];
+        assert_eq!(index_rows(&values).len(), 2);
+    }
+}

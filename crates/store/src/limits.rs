@@ -38,8 +38,18 @@ pub const READER_CACHE_KIB: i64 = 8 * 1024;
 pub const KEY_TEXT_BYTES_MAX: usize = 192;
 /// Bytes of a text that a sort compares.
 pub const SORT_TEXT_BYTES_MAX: usize = 128;
+/// Alternatives of a criterion whose orders are merged; more are gathered and put in order.
+pub const UNION_LEGS_MAX: usize = 100;
+/// Alternatives of a criterion that are looked up for each candidate of another.
+pub const PROBE_LEGS_MAX: usize = 4;
+/// Criteria that are looked up for each candidate of another.
+pub const PROBES_MAX: usize = 4;
+/// Candidates counted to learn which criterion is the most selective of several that are not.
+pub const COUNTED_CANDIDATES_MAX: usize = 20_000;
 /// Candidates gathered to learn whether a criterion is selective.
 pub const PROBE_CANDIDATES_MAX: usize = 256;
+/// So few candidates are not worth looking for fewer.
+pub const FEW_CANDIDATES: usize = 24;
 /// Candidates of a range gathered and put in order, before the type is walked instead.
 pub const GATHERED_CANDIDATES_MAX: usize = 50_000;
 /// Types whose histories are merged.

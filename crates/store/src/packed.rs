@@ -44,7 +44,11 @@ impl<'a> Value<'a> {
                 Self::Local { resource_type: target.resource_type.name(), id: target.id.as_str() }
             }
             IndexValue::Absolute(url) => Self::Absolute(url),
-            IndexValue::Date(range) => Self::Date(*range),
+            // A Period that ends before it begins is the stretch between the two.
+            IndexValue::Date(TimeRange { low_us, high_us }) => Self::Date(TimeRange {
+                low_us: *low_us.min(high_us),
+                high_us: *high_us.max(low_us),
+            }),
             IndexValue::Number { low, high } => {
                 let (low, high) = numbers(*low, *high)?;
                 Self::Number { low, high }
@@ -62,7 +66,7 @@ impl<'a> Value<'a> {
 
 fn numbers(low: f64, high: f64) -> Option<(f64, f64)> {
     // Adding zero makes one of the two zeros.
-    (!low.is_nan() && !high.is_nan()).then_some((low + 0.0, high + 0.0))
+    (!low.is_nan() && !high.is_nan()).then_some((low.min(high) + 0.0, low.max(high) + 0.0))
 }
 
 /// The values in one blob.
@@ -240,5 +244,64 @@ impl<'a> Rest<'a> {
         let (text, rest) = self.0.split_at_checked(usize::try_from(length).ok()?)?;
         self.0 = rest;
         std::str::from_utf8(text).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn value() -> impl Strategy<Value = IndexValue> {
+        let text = || "\\PC{0,200}";
+        let optional = || prop::option::of("\\PC{0,9}");
+        prop_oneof![
+            text().prop_map(IndexValue::String),
+            (optional(), text()).prop_map(|(system, code)| IndexValue::Token { system, code }),
+            text().prop_map(IndexValue::Absolute),
+            (any::<i64>(), any::<i64>())
+                .prop_map(|(low_us, high_us)| IndexValue::Date(TimeRange { low_us, high_us })),
+            (any::<f64>(), any::<f64>()).prop_map(|(low, high)| IndexValue::Number { low, high }),
+            (any::<f64>(), optional(), optional(), optional()).prop_map(
+                |(low, system, code, unit)| {
+                    IndexValue::Quantity { low, high: low, system, code, unit }
+                }
+            ),
+            text().prop_map(IndexValue::Uri),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_packed_is_unpacked(
+            values in prop::collection::vec((any::<ParameterCode>(), value()), 0..9)
+        ) {
+            let values: Vec<_> =
+                values.iter().filter_map(|(code, v)| Some((*code, Value::of(v)?))).collect();
+            let blob = pack(&values);
+            prop_assert_eq!(unpack(&blob), Some(values.clone()));
+            // A part of it is recognised as such, or is whole values.
+            for end in 0..blob.len() {
+                if let Some(part) = unpack(&blob[..end]) {
+                    prop_assert!(values.starts_with(&part));
+                }
+            }
+        }
+
+        #[test]
+        fn no_blob_makes_it_panic(mut blob in prop::collection::vec(any::<u8>(), 1..60)) {
+            unpack(&blob);
+            blob[0] = EXTRACTOR_VERSION;
+            unpack(&blob);
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_none_has_no_value() {
+        assert_eq!(Value::of(&IndexValue::Number { low: f64::NAN, high: 1.0 }), None);
+        let zeros = IndexValue::Number { low: -0.0, high: 0.0 };
+        let Some(Value::Number { low, .. }) = Value::of(&zeros) else { panic!() };
+        assert!(low.is_sign_positive());
     }
 }

@@ -10,6 +10,9 @@ const FORM: u8 = 1;
 /// What is sealed at the first start, to recognise a wrong key at later ones.
 const CHECK: &[u8] = b"firewarden";
 
+/// Unsealed secrets of a resource, by JSON Pointer.
+pub(crate) type Unsealed = Vec<(String, Zeroizing<Vec<u8>>)>;
+
 /// The key that seals secrets. It has no `Debug`.
 pub(crate) struct Seal {
     key: LessSafeKey,

@@ -21,11 +21,10 @@ use firewarden_access::{Reach, RowFilter};
 use firewarden_fhir::search::SearchQuery;
 use firewarden_fhir::{HistoryPage, Target, Version};
 use rusqlite::Connection;
-use zeroize::Zeroizing;
 
 use crate::limits::{READER_CACHE_KIB, READERS_MAX, WRITES_PREPARED_INLINE_MAX};
 use crate::prepare::Preparer;
-use crate::seal::Seal;
+use crate::seal::{Seal, Unsealed};
 use crate::{
     HistoryPageRead, HistoryRead, Read, SearchPage, StoreError, StoreSettings, WriteError,
     WriteRequest, Written,
@@ -102,7 +101,7 @@ impl Sqlite {
         &self,
         target: &Target,
         rows: &RowFilter,
-    ) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>, StoreError> {
+    ) -> Result<Unsealed, StoreError> {
         match rows.reach() {
             Reach::Nothing => Ok(Vec::new()),
             Reach::Everything => self.points.secrets(&self.dictionary, target, &self.seal),

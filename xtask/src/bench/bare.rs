@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::header::CONTENT_TYPE;
+use serde_json::json;
 
 /// Where the bare handler listens.
 #[derive(clap::Args)]
@@ -39,9 +40,8 @@ pub(super) fn router() -> Router {
 /// A search's answer with one hit, as long as the answers of the server.
 fn body() -> String {
     let empty = |padding: &str| {
-        format!(
-            r#"{{"resourceType":"Bundle","type":"searchset","entry":[{{"resource":{{"resourceType":"Basic","language":"{padding}"}}}}]}}"#
-        )
+        let hit = json!({"resource": {"resourceType": "Basic", "language": padding}});
+        json!({"resourceType": "Bundle", "type": "searchset", "entry": [hit]}).to_string()
     };
     empty(&"x".repeat(BODY_BYTES.saturating_sub(empty("").len())))
 }

@@ -8,6 +8,9 @@ const CODES: &[&str] = &[
     "72514-3",
 ];
 
+const MARITAL_STATUS: &str = "http://terminology.hl7.org/CodeSystem/v3-MaritalStatus";
+const CATEGORY: &str = "http://terminology.hl7.org/CodeSystem/observation-category";
+
 /// Observations of each patient.
 pub(super) const OBSERVATIONS_OF_ONE: usize = CODES.len();
 
@@ -21,16 +24,27 @@ pub(super) fn patient(number: usize) -> Value {
     json!({
         "resourceType": "Patient",
         "identifier": [
-            {"use": "official", "system": "https://hospital.example/mrn", "value": format!("MRN{number:08}")},
-            {"system": "https://hospital.example/insurance", "value": format!("I-{}", number * 7_919)}
+            {
+                "use": "official",
+                "system": "https://hospital.example/mrn",
+                "value": format!("MRN{number:08}")
+            },
+            {
+                "system": "https://hospital.example/insurance",
+                "value": format!("I-{}", number * 7_919)
+            }
         ],
         "active": true,
         "name": [
-            {"use": "official", "family": format!("Family{}", number % 500), "given": [format!("Given{}", number % 200), "Alex"]},
+            {
+                "use": "official",
+                "family": format!("Family{}", number % 500),
+                "given": [format!("Given{}", number % 200), "Alex"]
+            },
             {"use": "nickname", "text": format!("Nick {number}")}
         ],
         "telecom": [
-            {"system": "phone", "value": format!("+1 555 {:07}", number), "use": "home"},
+            {"system": "phone", "value": format!("+1 555 {number:07}"), "use": "home"},
             {"system": "email", "value": format!("patient{number}@mail.example")}
         ],
         "gender": if number.is_multiple_of(2) { "female" } else { "male" },
@@ -42,8 +56,8 @@ pub(super) fn patient(number: usize) -> Value {
             "postalCode": format!("{:05}", number % 100_000),
             "country": "US"
         }],
-        "maritalStatus": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-MaritalStatus", "code": "M"}]},
-        "communication": [{"language": {"coding": [{"system": "urn:ietf:bcp:47", "code": "en"}]}, "preferred": true}]
+        "maritalStatus": {"coding": [coding(MARITAL_STATUS, "M")]},
+        "communication": [{"language": {"coding": [coding("urn:ietf:bcp:47", "en")]}}]
     })
 }
 
@@ -52,12 +66,21 @@ pub(super) fn observation(patient: usize, code: usize) -> Value {
     json!({
         "resourceType": "Observation",
         "status": "final",
-        "category": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "vital-signs"}]}],
-        "code": {"coding": [{"system": "http://loinc.org", "code": code_text(code)}]},
+        "category": [{"coding": [coding(CATEGORY, "vital-signs")]}],
+        "code": {"coding": [coding("http://loinc.org", code_text(code))]},
         "subject": {"reference": format!("Patient/{}", patient_id(patient))},
         "effectiveDateTime": format!("{}T10:00:00Z", date(2020 + code % 5, patient)),
-        "valueQuantity": {"value": 60 + (patient + code) % 60, "unit": "1", "system": "http://unitsofmeasure.org", "code": "1"}
+        "valueQuantity": {
+            "value": 60 + (patient + code) % 60,
+            "unit": "1",
+            "system": "http://unitsofmeasure.org",
+            "code": "1"
+        }
     })
+}
+
+fn coding(system: &str, code: &str) -> Value {
+    json!({"system": system, "code": code})
 }
 
 /// Where exactly one Observation is found.

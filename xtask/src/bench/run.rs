@@ -103,7 +103,10 @@ fn say(what: &str) -> std::io::Result<()> {
 #[expect(clippy::disallowed_methods, reason = "the tokens must be valid now")]
 fn tokens() -> Vec<String> {
     let now_s = jiff::Timestamp::now().as_second();
-    let claims = |number: usize| json!({"iss": ISSUER, "sub": format!("user-{number}"), "iat": now_s, "exp": now_s + 7_200});
+    let claims = |number: usize| {
+        let subject = format!("user-{number}");
+        json!({"iss": ISSUER, "sub": subject, "iat": now_s, "exp": now_s + 7_200})
+    };
     (0..TOKENS)
         .map(|number| format!("Bearer {}", token::sign(&claims(number), TOKEN_SECRET)))
         .collect()

@@ -6,12 +6,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use firewarden_access::{Reach, RowFilter};
 use firewarden_fhir::{Target, Version};
 use rusqlite::{Connection, OptionalExtension};
-use zeroize::Zeroizing;
 
 use super::connection::unavailable;
 use super::dictionary::Dictionary;
 use super::{row, secrets};
-use crate::seal::Seal;
+use crate::seal::{Seal, Unsealed};
 use crate::{Read, StoreError, Stored};
 
 /// Connections for point reads. Each is held for some microseconds and never across an await, so
@@ -69,7 +68,7 @@ impl PointReaders {
         dictionary: &Dictionary,
         target: &Target,
         seal: &Seal,
-    ) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>, StoreError> {
+    ) -> Result<Unsealed, StoreError> {
         let type_code = dictionary.resource_type(target.resource_type);
         let sealed =
             secrets::sealed(&*self.connection()?, type_code, target).map_err(unavailable)?;

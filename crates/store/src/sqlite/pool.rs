@@ -141,3 +141,71 @@ impl Drop for Lent {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(connections: usize) -> Pool {
+        Pool::new((0..connections).map(|_| Connection::open_in_memory().unwrap()).collect())
+    }
+
+    const ENDLESS: &str =
+        "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT sum(i) FROM n";
+
+    #[test]
+    fn a_query_whose_time_is_up_ends() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let pool = pool(1);
+            let place = pool.places.clone().acquire_owned().await.unwrap();
+            let mut lent = Lent::new(pool.idle.clone(), place).unwrap();
+            let over = Arc::new(AtomicBool::new(true));
+            let outcome = lent.run(over, |reading| {
+                assert!(matches!(reading.check_time(), Err(StoreError::TooExpensive)));
+                reading.connection.query_row(ENDLESS, [], |_| Ok(())).map_err(unavailable)
+            });
+            assert!(matches!(outcome, Err(StoreError::TooExpensive)));
+        });
+    }
+
+    #[test]
+    fn a_query_whose_caller_left_gives_its_connection_back() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let pool = pool(1);
+            let endless = |reading: &Reading<'_>| {
+                reading.connection.query_row(ENDLESS, [], |_| Ok(())).map_err(unavailable)
+            };
+            let mut left = Box::pin(pool.run(endless));
+            std::future::poll_fn(|task| {
+                std::task::Poll::Ready(left.as_mut().poll(task).is_ready())
+            })
+            .await;
+            drop(left);
+            pool.run(|_| Ok(())).await.unwrap();
+        });
+    }
+
+    #[test]
+    fn a_query_that_panics_gives_its_connection_back() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let pool = pool(1);
+            let lost = pool.run(|_| -> Result<(), _> { panic!("on purpose") }).await;
+            assert!(matches!(lost, Err(StoreError::Unavailable(_))));
+            pool.run(|_| Ok(())).await.unwrap();
+        });
+    }
+
+    #[test]
+    fn only_so_many_wait() {
+        let count = AtomicUsize::new(0);
+        let waiting: Vec<_> =
+            (0..READS_WAITING_MAX).filter_map(|_| Waiting::enter(&count)).collect();
+        assert_eq!(waiting.len(), READS_WAITING_MAX);
+        assert!(Waiting::enter(&count).is_none());
+        drop(waiting);
+        assert!(Waiting::enter(&count).is_some());
+    }
+}

@@ -1,17 +1,266 @@
-//! Searches.
+//! Searches: the index gives candidates, their packed values decide.
 
-use firewarden_access::RowFilter;
-use firewarden_fhir::search::SearchQuery;
+mod candidates;
+mod ranges;
+mod sources;
 
-use super::dictionary::Dictionary;
+use firewarden_access::{Reach, RowFilter};
+use firewarden_fhir::definitions::SearchParameter;
+use firewarden_fhir::search::{SearchQuery, TotalMode};
+use firewarden_fhir::{Id, Target, Timestamp};
+use rusqlite::{Row, params_from_iter};
+
+use super::connection::unavailable;
+use super::dictionary::{Dictionary, TypeCode};
 use super::pool::Reading;
-use crate::{SearchPage, StoreError};
+use super::row;
+use crate::matches::{Candidate, Condition};
+use crate::packed::unpack;
+use crate::sort::{Order, Place};
+use crate::{SearchPage, StoreError, Stored};
+use candidates::{Candidates, Chooser, Statement, by_updated, count_statement};
+use sources::{Finder, Source};
 
+/// Finds a page of matches, inside the rows.
 pub(crate) fn search(
-    _reading: &Reading<'_>,
-    _dictionary: &Dictionary,
-    _query: &SearchQuery,
-    _rows: &RowFilter,
+    reading: &Reading<'_>,
+    dictionary: &Dictionary,
+    query: &SearchQuery,
+    rows: &RowFilter,
 ) -> Result<SearchPage, StoreError> {
-    Err(StoreError::Unavailable("searches come next".into()))
+    match rows.reach() {
+        // Exactly what a type without resources gives.
+        Reach::Nothing => Ok(SearchPage { matches: Vec::new(), total: Some(0), next: None }),
+        Reach::Everything => Search::new(reading, dictionary, query)?.page(),
+    }
+}
+
+struct Search<'a> {
+    reading: &'a Reading<'a>,
+    query: &'a SearchQuery,
+    type_code: TypeCode,
+    conditions: Vec<Condition<'a>>,
+    /// Of those conditions that have one.
+    sources: Vec<Source>,
+    order: Order<'a>,
+}
+
+impl<'a> Search<'a> {
+    fn new(
+        reading: &'a Reading<'a>,
+        dictionary: &'a Dictionary,
+        query: &'a SearchQuery,
+    ) -> Result<Self, StoreError> {
+        let code = |p: &SearchParameter| dictionary.parameter(p.resource_type, &p.code);
+        let conditions: Vec<_> =
+            query.criteria.iter().map(|criterion| Condition::new(criterion, code)).collect();
+        let type_code = dictionary.resource_type(query.resource_type);
+        let finder = Finder { reading, dictionary, type_code };
+        let mut sources = Vec::new();
+        for condition in &conditions {
+            sources.extend(finder.source(condition).map_err(unavailable)?);
+        }
+        let order = Order::of(query, code);
+        Ok(Self { reading, query, type_code, conditions, sources, order })
+    }
+
+    fn page(&self) -> Result<SearchPage, StoreError> {
+        let after = match &self.query.cursor {
+            Some(cursor) => Some(self.order.after(cursor)?),
+            None => None,
+        };
+        if self.query.count == 0 {
+            let total = Some(self.total()?);
+            return Ok(SearchPage { matches: Vec::new(), total, next: None });
+        }
+        let count = self.query.count as usize;
+        let mut places = self.places(after.as_ref(), count + 1)?;
+        let more = places.len() > count;
+        places.truncate(count);
+        let total = match self.query.total {
+            _ if after.is_none() && !more => Some(places.len() as u64),
+            TotalMode::Accurate => Some(self.total()?),
+            TotalMode::None => None,
+        };
+        let matches: Result<Vec<_>, _> =
+            places.iter().map(|place| self.stored(place.key)).collect();
+        let next = places.pop().filter(|_| more).map(|last| self.order.cursor(last));
+        Ok(SearchPage { matches: matches?, total, next })
+    }
+
+    /// The first matches after a place, in the order of the search.
+    fn places(&self, after: Option<&Place>, count: usize) -> Result<Vec<Place>, StoreError> {
+        let after_key = match after {
+            Some(place) if self.order.is_by_key() => place.key,
+            Some(_) | None => i64::MIN,
+        };
+        let candidates = self.choose(after_key)?;
+        let streamed = matches!(candidates, Candidates::Streamed(_));
+        let (candidates, in_order) = match self.order.by_updated() {
+            // Nothing is selective: the rows are walked in the order that is asked for.
+            Some(newest_first) if streamed && self.sources.is_empty() => {
+                let start = start_of_updates(after, newest_first);
+                (Candidates::Streamed(by_updated(self.type_code, newest_first, start)), true)
+            }
+            Some(_) | None => (candidates, self.order.is_by_key()),
+        };
+        let mut best = Best { order: &self.order, places: Vec::new(), count };
+        self.each_match(candidates, |place| {
+            if after.is_none_or(|after| self.order.compare(&place, after).is_gt()) {
+                best.add(place);
+            }
+            !(in_order && best.places.len() >= count)
+        })?;
+        Ok(best.finish())
+    }
+
+    fn choose(&self, after_key: i64) -> Result<Candidates, StoreError> {
+        let chooser = Chooser { reading: self.reading, type_code: self.type_code, after_key };
+        if self.sources.is_empty() {
+            return Ok(chooser.whole_type());
+        }
+        chooser.choose(&self.sources)
+    }
+
+    /// How many resources match.
+    fn total(&self) -> Result<u64, StoreError> {
+        let statement = if self.conditions.is_empty() {
+            Some(candidates::count_type_statement(self.type_code))
+        } else if self.sources.len() == self.conditions.len() {
+            count_statement(&self.sources)
+        } else {
+            None
+        };
+        if let Some(Statement { sql, values }) = statement {
+            let mut statement =
+                self.reading.connection.prepare_cached(&sql).map_err(unavailable)?;
+            let count: i64 = statement
+                .query_row(params_from_iter(values), |row| row.get(0))
+                .map_err(unavailable)?;
+            return Ok(u64::try_from(count).unwrap_or_default());
+        }
+        let mut total = 0;
+        self.each_match(self.choose(i64::MIN)?, |_| {
+            total += 1;
+            true
+        })?;
+        Ok(total)
+    }
+
+    /// Gives each match among the candidates, until told to stop.
+    fn each_match(
+        &self,
+        candidates: Candidates,
+        mut take: impl FnMut(Place) -> bool,
+    ) -> Result<(), StoreError> {
+        match candidates {
+            Candidates::Gathered(keys) => {
+                for key in keys {
+                    if let Some(place) = self.matching(key)?
+                        && !take(place)
+                    {
+                        break;
+                    }
+                }
+            }
+            Candidates::Streamed(Statement { sql, values }) => {
+                let mut statement =
+                    self.reading.connection.prepare_cached(&sql).map_err(unavailable)?;
+                let mut rows = statement.query(params_from_iter(values)).map_err(unavailable)?;
+                let mut last = None;
+                while let Some(found) = rows.next().map_err(unavailable)? {
+                    let key: i64 = found.get(0).map_err(unavailable)?;
+                    if last.replace(key) == Some(key) {
+                        continue;
+                    }
+                    if let Some(place) = self.matching(key)?
+                        && !take(place)
+                    {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the resource of that key stands, if it matches.
+    fn matching(&self, key: i64) -> Result<Option<Place>, StoreError> {
+        self.reading.check_time()?;
+        let mut statement = self
+            .reading
+            .connection
+            .prepare_cached(
+                "SELECT id, updated, packed FROM resource WHERE key = ?1 AND deleted = 0",
+            )
+            .map_err(unavailable)?;
+        let mut rows = statement.query([key]).map_err(unavailable)?;
+        match rows.next().map_err(unavailable)? {
+            Some(found) => self.place(key, found).map_err(unavailable),
+            None => Ok(None),
+        }
+    }
+
+    fn place(&self, key: i64, found: &Row<'_>) -> rusqlite::Result<Option<Place>> {
+        let id = found.get_ref(0)?.as_str()?;
+        let updated: Timestamp = row::updated(found, 1)?;
+        let values =
+            unpack(found.get_ref(2)?.as_blob()?).ok_or_else(|| row::damaged(2, "packed values"))?;
+        let candidate = Candidate { id, updated, values: &values };
+        let matches = self.conditions.iter().all(|condition| condition.holds(&candidate));
+        Ok(matches.then(|| self.order.place(key, &candidate)))
+    }
+
+    fn stored(&self, key: i64) -> Result<Stored, StoreError> {
+        let read = |found: &Row<'_>| {
+            let id = Id::parse(found.get_ref(0)?.as_str()?);
+            let id = id.ok_or_else(|| row::damaged(0, "an id"))?;
+            let target = Target::new(self.query.resource_type, id);
+            row::stored(found, [1, 2, 3], target)?.ok_or_else(|| row::damaged(3, "a body"))
+        };
+        self.reading
+            .connection
+            .prepare_cached("SELECT id, version, updated, body FROM resource WHERE key = ?1")
+            .and_then(|mut statement| statement.query_row([key], read))
+            .map_err(unavailable)
+    }
+}
+
+/// Where the walk of a type in the order of updates begins.
+fn start_of_updates(after: Option<&Place>, newest_first: bool) -> (i64, i64) {
+    let outermost = if newest_first { i64::MAX } else { i64::MIN };
+    match after {
+        Some(Place { values, key }) => match values.as_slice() {
+            [crate::cursor::Part::Integer(updated)] => (*updated, *key),
+            _ => (outermost, outermost),
+        },
+        None => (outermost, outermost),
+    }
+}
+
+/// The first places of an order, of all that are added.
+struct Best<'a> {
+    order: &'a Order<'a>,
+    places: Vec<Place>,
+    count: usize,
+}
+
+impl Best<'_> {
+    fn add(&mut self, place: Place) {
+        self.places.push(place);
+        // Sorted once in a while, so that each place costs little and few are held.
+        if self.places.len() > 2 * self.count + 16 {
+            self.shrink();
+        }
+    }
+
+    fn shrink(&mut self) {
+        self.places.sort_by(|a, b| self.order.compare(a, b));
+        self.places.truncate(self.count);
+    }
+
+    fn finish(mut self) -> Vec<Place> {
+        self.shrink();
+        self.places
+    }
 }

@@ -1,7 +1,12 @@
 //! The contract that every store keeps, and what is particular to SQLite.
 
+#![cfg(test)]
+
 mod histories;
+mod matching;
 mod opened;
 mod opening;
+mod random;
+mod searches;
 mod secrets;
 mod writes;

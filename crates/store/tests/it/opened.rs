@@ -135,8 +135,7 @@ pub(crate) async fn read(store: &Store, on: &str) -> String {
 }
 
 pub(crate) async fn found(store: &Store, on: &str) -> Stored {
-    match store.read(&target(on), &everything()).await.unwrap() {
-        Read::Found(stored) => stored,
-        other => panic!("{on}: {}", told_read(&other)),
-    }
+    let read = store.read(&target(on), &everything()).await.unwrap();
+    let Read::Found(stored) = read else { panic!("{on}: {}", told_read(&read)) };
+    stored
 }

@@ -1,0 +1,244 @@
+//! Where the index holds what a criterion asks for: ranges of index tables, as SQL.
+
+use firewarden_fhir::search::{Criterion, ReferenceValue, StringMatch, TokenValue};
+use rusqlite::types::Value as Sql;
+
+use super::ranges;
+use crate::fold::cut;
+use crate::index::key_text;
+use crate::limits::{KEY_TEXT_BYTES_MAX, UNION_LEGS_MAX};
+use crate::matches::Condition;
+use crate::sqlite::dictionary::{Dictionary, NO_SYSTEM, TypeCode, find_system};
+use crate::sqlite::pool::Reading;
+
+/// A cut key is at least this long; shorter ones are whole.
+const WHOLE_KEY_BYTES_MAX: usize = KEY_TEXT_BYTES_MAX - 4;
+
+/// One stretch of an index table.
+#[derive(Debug)]
+pub(crate) struct Leg {
+    pub table: &'static str,
+    /// The column that holds the resource's key.
+    pub column: &'static str,
+    /// Joined by `AND`, with a `?` for each value.
+    pub conditions: Vec<&'static str>,
+    pub values: Vec<Sql>,
+}
+
+/// Where the candidates of one criterion are: at least those resources that meet it.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub legs: Vec<Leg>,
+    /// Whether each leg gives its resources in the order of their keys.
+    pub ordered: bool,
+    /// Whether each resource it gives meets the criterion.
+    pub exact: bool,
+}
+
+/// Finds the source of a condition, if the index can give its candidates.
+pub(crate) struct Finder<'a> {
+    pub reading: &'a Reading<'a>,
+    pub dictionary: &'a Dictionary,
+    pub type_code: TypeCode,
+}
+
+impl Finder<'_> {
+    /// `None` when most of the type may meet the condition: `:missing`, `:not`, `ne`.
+    pub(crate) fn source(&self, condition: &Condition<'_>) -> rusqlite::Result<Option<Source>> {
+        let mut source = match condition.criterion {
+            Criterion::Missing { .. } | Criterion::Token { negated: true, .. } => return Ok(None),
+            Criterion::Id(ids) => {
+                let leg = |id: &firewarden_fhir::Id| Leg {
+                    table: "resource",
+                    column: "key",
+                    conditions: vec!["type = ?", "id = ?", "deleted = 0"],
+                    values: vec![self.type_code.into(), id.as_str().to_owned().into()],
+                };
+                Source { legs: ids.iter().map(leg).collect(), ordered: true, exact: true }
+            }
+            Criterion::LastUpdated(comparisons) => {
+                let legs: Option<Vec<_>> =
+                    comparisons.iter().map(|c| ranges::updated(c, self.type_code)).collect();
+                let Some(legs) = legs else { return Ok(None) };
+                Source { legs, ordered: false, exact: false }
+            }
+            Criterion::String { how, values, .. } => self.string(*how, values, condition),
+            Criterion::Token { values, .. } => self.token(values, condition)?,
+            Criterion::Reference { values, .. } => self.reference(values, condition),
+            Criterion::Date { values, .. } => {
+                match values.iter().map(ranges::date).collect::<Option<Vec<_>>>() {
+                    Some(ranges) => self.ranges("date_index", ranges.concat(), condition),
+                    None => return Ok(None),
+                }
+            }
+            Criterion::Number { values, .. } => {
+                match values.iter().map(ranges::number).collect::<Option<Vec<_>>>() {
+                    Some(ranges) => self.ranges("number_index", ranges.concat(), condition),
+                    None => return Ok(None),
+                }
+            }
+            Criterion::Quantity { values, .. } => {
+                let ranges = values.iter().map(|v| ranges::number(&v.number));
+                let Some(ranges) = ranges.collect::<Option<Vec<_>>>() else { return Ok(None) };
+                // Units are not in the index.
+                let exact = values.iter().all(|v| v.system.is_none() && v.code.is_none());
+                Source { exact, ..self.ranges("quantity_index", ranges.concat(), condition) }
+            }
+            Criterion::Uri { values, .. } => {
+                let leg = |uri: &String| {
+                    self.leg("uri_index", condition, &["value = ?"], [text(key_text(uri))])
+                };
+                Source {
+                    legs: values.iter().map(leg).collect(),
+                    ordered: true,
+                    exact: values.iter().all(|uri| is_whole(uri)),
+                }
+            }
+        };
+        // So many merged orders cost more than putting the candidates in order.
+        source.ordered &= source.legs.len() <= UNION_LEGS_MAX;
+        Ok(Some(source))
+    }
+
+    fn leg(
+        &self,
+        table: &'static str,
+        condition: &Condition<'_>,
+        conditions: &[&'static str],
+        values: impl IntoIterator<Item = Sql>,
+    ) -> Leg {
+        // 0 is no parameter's number.
+        let parameter = i64::from(condition.parameter.unwrap_or(0));
+        Leg {
+            table,
+            column: "resource",
+            conditions: ["type = ?", "parameter = ?"].iter().chain(conditions).copied().collect(),
+            values: [self.type_code.into(), parameter.into()].into_iter().chain(values).collect(),
+        }
+    }
+
+    fn ranges(
+        &self,
+        table: &'static str,
+        ranges: Vec<ranges::Range>,
+        condition: &Condition<'_>,
+    ) -> Source {
+        let leg =
+            |range: ranges::Range| self.leg(table, condition, &range.conditions, range.values);
+        Source { legs: ranges.into_iter().map(leg).collect(), ordered: false, exact: true }
+    }
+
+    fn string(&self, how: StringMatch, sent: &[String], condition: &Condition<'_>) -> Source {
+        let folded = &condition.folded;
+        let leg = |conditions: &[&'static str], values: Vec<Sql>| {
+            self.leg("string_index", condition, conditions, values)
+        };
+        match how {
+            StringMatch::Exact => Source {
+                legs: folded.iter().map(|f| leg(&["value = ?"], vec![text(key_text(f))])).collect(),
+                ordered: true,
+                exact: false,
+            },
+            StringMatch::Start => {
+                let start = |f: &String| {
+                    let start = cut(f, WHOLE_KEY_BYTES_MAX);
+                    match ranges::after_all(start) {
+                        Some(end) => {
+                            leg(&["value >= ?", "value < ?"], vec![text(start), text(&end)])
+                        }
+                        None => leg(&["value >= ?"], vec![text(start)]),
+                    }
+                };
+                Source {
+                    legs: folded.iter().map(start).collect(),
+                    ordered: false,
+                    exact: folded.iter().all(|f| is_whole(f)),
+                }
+            }
+            StringMatch::Contains => {
+                // What was cut from a key may contain it as well.
+                let within = ["(instr(value, ?) > 0 OR octet_length(value) >= ?)"];
+                let legs = folded
+                    .iter()
+                    .map(|f| leg(&within, vec![text(f), (WHOLE_KEY_BYTES_MAX as i64).into()]));
+                Source { legs: legs.take(sent.len()).collect(), ordered: false, exact: false }
+            }
+        }
+    }
+
+    fn token(&self, values: &[TokenValue], condition: &Condition<'_>) -> rusqlite::Result<Source> {
+        let mut source = Source { legs: Vec::new(), ordered: true, exact: true };
+        let leg = |conditions: &[&'static str], values: Vec<Sql>| {
+            self.leg("token_index", condition, conditions, values)
+        };
+        for value in values {
+            let (system, code) = match value {
+                TokenValue::Code(code) => (None, Some(code)),
+                TokenValue::SystemCode(system, code) => (Some(Some(system)), Some(code)),
+                TokenValue::NoSystemCode(code) => (Some(None), Some(code)),
+                TokenValue::System(system) => (Some(Some(system)), None),
+            };
+            let system = match system {
+                Some(Some(uri)) => match find_system(self.reading.connection, uri)? {
+                    Some(number) => Some(number),
+                    // No code of that system is stored.
+                    None => continue,
+                },
+                Some(None) => Some(NO_SYSTEM),
+                None => None,
+            };
+            source.exact &= code.is_none_or(|code| is_whole(code));
+            source.ordered &= code.is_some();
+            let code = code.map(|code| text(key_text(code)));
+            source.legs.push(match (code, system) {
+                (Some(code), None) => leg(&["code = ?"], vec![code]),
+                (Some(code), Some(s)) => leg(&["code = ?", "system = ?"], vec![code, s.into()]),
+                (None, system) => leg(&["system = ?"], vec![system.unwrap_or(NO_SYSTEM).into()]),
+            });
+        }
+        Ok(source)
+    }
+
+    fn reference(&self, values: &[ReferenceValue], condition: &Condition<'_>) -> Source {
+        let mut source = Source { legs: Vec::new(), ordered: true, exact: true };
+        let leg = |conditions: &[&'static str], values: Vec<Sql>| {
+            self.leg("reference_index", condition, conditions, values)
+        };
+        const OF_TYPE: [&str; 2] = ["target = ?", "target_type = ?"];
+        let number = |of| Sql::from(self.dictionary.resource_type(of));
+        for value in values {
+            match value {
+                ReferenceValue::Id(types, id) => {
+                    let of = |of: &_| leg(&OF_TYPE, vec![text(id.as_str()), number(*of)]);
+                    source.legs.extend(types.iter().map(of));
+                }
+                ReferenceValue::Target(target) => {
+                    let of = number(target.resource_type);
+                    source.legs.push(leg(&OF_TYPE, vec![text(target.id.as_str()), of]));
+                }
+                ReferenceValue::Absolute(url) => {
+                    source.exact &= is_whole(url);
+                    source.legs.push(leg(&OF_TYPE, vec![text(key_text(url)), 0.into()]));
+                    if !url.contains('|') && is_whole(url) {
+                        // `}` follows `|`: every version of a canonical.
+                        let ends =
+                            vec![text(&format!("{url}|")), text(&format!("{url}}}")), 0.into()];
+                        let versions = ["target >= ?", "target < ?", "target_type = ?"];
+                        source.legs.push(leg(&versions, ends));
+                        source.ordered = false;
+                    }
+                }
+            }
+        }
+        source
+    }
+}
+
+fn text(text: &str) -> Sql {
+    Sql::Text(text.to_owned())
+}
+
+/// Whether a key that equals the text is that text, and not a longer one's beginning.
+fn is_whole(text: &str) -> bool {
+    text.len() < WHOLE_KEY_BYTES_MAX
+}
