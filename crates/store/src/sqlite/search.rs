@@ -1,6 +1,7 @@
 //! Searches: the index gives candidates, their packed values decide.
 
 mod candidates;
+mod index_order;
 mod ranges;
 mod sources;
 
@@ -94,6 +95,11 @@ impl<'a> Search<'a> {
             Some(place) if self.order.is_by_key() => place.key,
             Some(_) | None => i64::MIN,
         };
+        if self.sources.is_empty()
+            && let Some(places) = self.places_by_index(after, count)?
+        {
+            return Ok(places);
+        }
         let candidates = self.choose(after_key)?;
         let streamed = matches!(candidates, Candidates::Streamed(_));
         let (candidates, in_order) = match self.order.by_updated() {
@@ -153,13 +159,7 @@ impl<'a> Search<'a> {
         candidates: Candidates,
         mut take: impl FnMut(Place) -> bool,
     ) -> Result<(), StoreError> {
-        let mut look = self
-            .reading
-            .connection
-            .prepare_cached(
-                "SELECT id, updated, packed FROM resource WHERE key = ?1 AND deleted = 0",
-            )
-            .map_err(unavailable)?;
+        let mut look = self.look()?;
         let mut go_on = |key: i64| match self.matching(&mut look, key)? {
             Some(place) => Ok(take(place)),
             None => Ok(true),
@@ -187,6 +187,15 @@ impl<'a> Search<'a> {
             }
         }
         Ok(())
+    }
+
+    fn look(&self) -> Result<CachedStatement<'_>, StoreError> {
+        self.reading
+            .connection
+            .prepare_cached(
+                "SELECT id, updated, packed FROM resource WHERE key = ?1 AND deleted = 0",
+            )
+            .map_err(unavailable)
     }
 
     /// Where the resource of that key stands, if it matches.
