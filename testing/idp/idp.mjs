@@ -127,7 +127,9 @@ function listen(listener, port) {
   const server = http.createServer(listener);
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(Number(port), LOOPBACK, () => resolve(`http://${LOOPBACK}:${server.address().port}`));
+    server.listen(Number(port), LOOPBACK, () => {
+      resolve(`http://${LOOPBACK}:${server.address().port}`);
+    });
   });
 }
 

@@ -17,7 +17,8 @@ async function newKey(alg) {
   if (/^[RP]S/.test(alg)) options.modulusLength = 2048;
   const { privateKey } = await jose.generateKeyPair(alg, options);
   made += 1;
-  return { ...(await jose.exportJWK(privateKey)), alg, use: 'sig', kid: `${alg.toLowerCase()}-${made}` };
+  const kid = `${alg.toLowerCase()}-${made}`;
+  return { ...(await jose.exportJWK(privateKey)), alg, use: 'sig', kid };
 }
 
 /** The keys in the order in which the provider serves them, newest first. */

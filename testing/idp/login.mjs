@@ -37,9 +37,14 @@ async function visit(url, options = {}) {
 }
 
 async function code() {
-  const scope = 'openid user/*.read';
-  const query = form({ client_id: 'app', response_type: 'code', redirect_uri: CALLBACK, scope, resource });
-  let at = await visit(`${issuer}/auth?${query}`);
+  const query = {
+    client_id: 'app',
+    response_type: 'code',
+    redirect_uri: CALLBACK,
+    scope: 'openid user/*.read',
+    resource,
+  };
+  let at = await visit(`${issuer}/auth?${form(query)}`);
   for (let page = 0; page < PAGES_MAX && !at.code; page += 1) {
     const action = at.page?.match(/action="([^"]+)"/)?.[1];
     const prompt = at.page?.match(/name="prompt" value="([^"]+)"/)?.[1];

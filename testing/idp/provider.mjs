@@ -45,7 +45,8 @@ class Memory {
   }
 
   async upsert(id, payload, seconds) {
-    stored.set(this.key(id), { ...payload, until: seconds ? Date.now() + seconds * 1000 : Infinity });
+    const until = seconds ? Date.now() + seconds * 1000 : Infinity;
+    stored.set(this.key(id), { ...payload, until });
     if (payload.uid) stored.set(`uid:${this.key(payload.uid)}`, id);
     if (payload.grantId) {
       const grant = `grant:${payload.grantId}`;

@@ -1,11 +1,16 @@
 //! The project's own chores.
 
+mod bench;
 mod definitions;
 mod tidy;
 
 use std::path::Path;
 
 use clap::{Parser, Subcommand};
+
+/// The server's allocator, so that the handler it is measured against has the same.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[derive(Parser)]
 struct Arguments {
@@ -15,6 +20,11 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
+    /// Measures the release binary beside a bare handler and prints one table.
+    Bench(bench::Arguments),
+    /// The bare handler, as a process of its own; prints its address.
+    #[command(hide = true)]
+    BareHandler(bench::BareArguments),
     /// Writes the definitions pack of FHIR R4 from its official package.
     Definitions(definitions::Arguments),
     /// Checks the house rules that a program can check.
@@ -23,6 +33,8 @@ enum Chore {
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().chore {
+        Chore::Bench(arguments) => bench::measure(&arguments, workspace()),
+        Chore::BareHandler(arguments) => bench::serve_bare(&arguments),
         Chore::Definitions(arguments) => definitions::write(&arguments),
         Chore::Tidy => tidy::report(workspace()),
     }

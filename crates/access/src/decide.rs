@@ -85,8 +85,8 @@ fn rule_of_type(of: Option<ResourceType>) -> Rule {
     }
 }
 
-/// Decides one interaction at a time. Denied unless a policy's verdict is `Satisfied`, but for
-/// the interactions that [`Rule`]s of their own govern.
+/// Decides one interaction. It is denied unless a policy that applies is satisfied; a few
+/// interactions have a rule of their own, which no policy changes.
 pub fn decide(
     policies: &Arc<PolicySet>,
     caller: &Arc<Caller>,

@@ -6,8 +6,10 @@ mod references;
 use std::cell::{LazyCell, OnceCell};
 use std::sync::Arc;
 
-use firewarden_fhir::{Interaction, Resource};
+use firewarden_fhir::{Interaction, Resource, Target};
 use serde_json::{Map, Value, json};
+
+use non_empty::without_empty_members;
 
 use crate::decide::Asker;
 use crate::{Caller, RequestFacts};
@@ -47,7 +49,7 @@ pub(crate) type LazyDocument<'a> =
 #[derive(Debug)]
 pub(crate) struct RequestDocument {
     whole: Value,
-    non_empty: OnceCell<Value>,
+    non_empty: OnceCell<Option<Value>>,
 }
 
 impl RequestDocument {
@@ -63,7 +65,8 @@ impl RequestDocument {
 
     /// The document without the members that are `[]`, `{}`, `""` or `null`.
     pub(crate) fn non_empty(&self) -> &Value {
-        self.non_empty.get_or_init(|| non_empty::of(&self.whole))
+        let without = self.non_empty.get_or_init(|| without_empty_members(&self.whole));
+        without.as_ref().unwrap_or(&self.whole)
     }
 
     /// The same document with the roles of that name only.
@@ -80,7 +83,7 @@ impl RequestDocument {
         let mut document = Map::new();
         request_line(&mut document, interaction, facts);
         if let Some(resource) = interaction.resource() {
-            let resource = incoming(resource, &facts.base_url);
+            let resource = incoming(resource, interaction.target(), &facts.base_url);
             document.insert("body".into(), resource.clone());
             document.insert("resource".into(), resource);
         }
@@ -146,11 +149,15 @@ fn params(interaction: &Interaction) -> Value {
     Value::Object(params)
 }
 
-fn incoming(resource: &Resource, base_url: &str) -> Value {
-    let mut content = Value::Object(resource.content.clone());
-    if let Some(content) = content.as_object_mut() {
-        content.entry("resourceType").or_insert_with(|| resource.resource_type.name().into());
+/// The incoming resource. Its type and, of an update, its id are those that it will be stored
+/// under, whatever it was sent with.
+fn incoming(resource: &Resource, target: Option<&Target>, base_url: &str) -> Value {
+    let mut content = resource.content.clone();
+    content.insert("resourceType".into(), resource.resource_type.name().into());
+    if let Some(target) = target {
+        content.insert("id".into(), target.id.as_str().into());
     }
+    let mut content = Value::Object(content);
     references::of_sent_resource(&mut content, resource.resource_type, base_url);
     content
 }
@@ -219,7 +226,7 @@ fn session(caller: &Caller) -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use firewarden_fhir::search::SearchQuery;
-    use firewarden_fhir::{Id, IfMatch, ResourceType, SearchForm, Target, Timestamp};
+    use firewarden_fhir::{Id, IfMatch, ResourceType, SearchForm, Timestamp};
 
     use super::*;
     use crate::Session;
@@ -328,7 +335,7 @@ mod tests {
 
     #[test]
     fn a_write_shows_its_resource_twice() {
-        let content = json!({"subject": {"reference": "Patient/1", "id": "2"}});
+        let content = json!({"id": "other", "subject": {"reference": "Patient/1", "id": "2"}});
         let resource = Resource {
             resource_type: of("Observation"),
             content: content.as_object().unwrap().clone(),
@@ -339,6 +346,7 @@ mod tests {
         assert_eq!(
             document["resource"],
             json!({
+                "id": "o",
                 "subject": {"reference": "Patient/1", "resourceType": "Patient", "id": "1"},
                 "resourceType": "Observation",
             })

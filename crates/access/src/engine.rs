@@ -11,7 +11,14 @@ use crate::document::{LazyDocument, RequestDocument};
 use crate::element_path::ElementPath;
 use crate::nearest::suggestion;
 
-/// The attributes that hold the rule of one engine.
+/// The engines that this version serves.
+const SERVED: &[&str] = &["json-schema", "allow"];
+
+/// Engines that are known and not served by this version.
+const NOT_SERVED: &[&str] =
+    &["matcho", "sql", "complex", "clj", "scope", "signed-rpc", "smart-on-fhir"];
+
+/// The attributes that hold an engine's rule.
 const RULES: &[(&str, &str)] = &[
     ("json-schema", "schema"),
     ("matcho", "matcho"),
@@ -19,12 +26,6 @@ const RULES: &[(&str, &str)] = &[
     ("complex", "and"),
     ("complex", "or"),
 ];
-
-/// Engines that are known and not served by this version.
-const NOT_SERVED: &[&str] = &["matcho", "sql", "complex"];
-
-/// Engines of other servers that this one will not have.
-const NEVER_SERVED: &[&str] = &["clj", "scope", "signed-rpc", "smart-on-fhir"];
 
 /// A policy's rule, compiled.
 #[derive(Debug)]
@@ -38,53 +39,27 @@ pub(crate) enum Engine {
 impl Engine {
     /// Compiles the rule of an AccessPolicy, with doubts about it; or says what is wrong.
     pub(crate) fn compile(content: &Map<String, Value>) -> Result<(Self, Vec<Issue>), Vec<Issue>> {
-        let at = ElementPath::of("AccessPolicy");
-        let refuse =
-            |code, told: String, at: ElementPath| Err(vec![Issue::error(code, told).at(at)]);
-        let engine = match content.get("engine") {
-            Some(Value::String(engine)) => engine.as_str(),
-            Some(_) => {
-                return refuse("structure", "`engine` is a text".into(), at.member("engine"));
-            }
-            None => {
-                let told = "`engine` is required: `json-schema` or `allow`".into();
-                return refuse("required", told, at.member("engine"));
-            }
-        };
-        let foreign =
-            RULES.iter().filter(|(of, rule)| *of != engine && content.contains_key(*rule));
-        let foreign: Vec<Issue> = foreign
+        let engine = served_engine(content).map_err(|issue| vec![issue])?;
+        let foreign: Vec<Issue> = RULES
+            .iter()
+            .filter(|(of, rule)| *of != engine && content.contains_key(*rule))
             .map(|(of, rule)| {
                 let told = format!("`{rule}` is the rule of the engine `{of}`, not of `{engine}`");
-                Issue::error("invalid", told).at(at.member(rule))
+                Issue::error("invalid", told).at(at(rule))
             })
             .collect();
-        if !foreign.is_empty() && !NOT_SERVED.contains(&engine) {
+        if !foreign.is_empty() {
             return Err(foreign);
         }
-        match engine {
-            "allow" => Ok((Self::Allow, Vec::new())),
-            "json-schema" => match content.get("schema") {
-                Some(schema) => JsonSchema::compile(schema, &at.member("schema"))
-                    .map(|(rule, doubts)| (Self::JsonSchema(Box::new(rule)), doubts)),
-                None => {
-                    let told = "the engine `json-schema` needs a `schema`".into();
-                    refuse("required", told, at.member("schema"))
-                }
-            },
-            engine if NOT_SERVED.contains(&engine) || NEVER_SERVED.contains(&engine) => {
-                let told = format!(
-                    "the engine `{engine}` is not served by this version; `json-schema` and \
-                     `allow` are"
-                );
-                refuse("not-supported", told, at.member("engine"))
-            }
-            engine => {
-                let known = ["json-schema", "allow", "matcho", "sql", "complex"];
-                let told = format!("there is no engine `{engine}`{}", suggestion(engine, &known));
-                refuse("value", told, at.member("engine"))
-            }
+        if engine == "allow" {
+            return Ok((Self::Allow, Vec::new()));
         }
+        let Some(schema) = content.get("schema") else {
+            let told = "the engine `json-schema` needs a `schema`";
+            return Err(vec![Issue::error("required", told).at(at("schema"))]);
+        };
+        let (rule, doubts) = JsonSchema::compile(schema, &at("schema"))?;
+        Ok((Self::JsonSchema(Box::new(rule)), doubts))
     }
 
     /// What the rule says. `role_name` limits the roles that it sees.
@@ -120,4 +95,26 @@ impl Engine {
             Self::JsonSchema(rule) => rule.names(guarded),
         }
     }
+}
+
+fn at(attribute: &str) -> ElementPath {
+    ElementPath::of("AccessPolicy").member(attribute)
+}
+
+/// The `engine`, if this version serves it.
+fn served_engine(content: &Map<String, Value>) -> Result<&str, Issue> {
+    let (code, told) = match content.get("engine") {
+        None => ("required", "`engine` is required: `json-schema` or `allow`".to_owned()),
+        Some(Value::String(engine)) if SERVED.contains(&engine.as_str()) => return Ok(engine),
+        Some(Value::String(engine)) if NOT_SERVED.contains(&engine.as_str()) => {
+            let told = format!("the engine `{engine}` is not served by this version");
+            ("not-supported", format!("{told}; `json-schema` and `allow` are"))
+        }
+        Some(Value::String(engine)) => {
+            let known = [SERVED, NOT_SERVED].concat();
+            ("value", format!("there is no engine `{engine}`{}", suggestion(engine, &known)))
+        }
+        Some(_) => ("structure", "`engine` is a text".to_owned()),
+    };
+    Err(Issue::error(code, told).at(at("engine")))
 }

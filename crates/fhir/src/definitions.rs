@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::LazyLock;
 
-pub(crate) use elements::{Content, ElementTables};
+pub(crate) use elements::{Content, Element, ElementTables, Primitive, Shape};
 
 use crate::ResourceType;
 

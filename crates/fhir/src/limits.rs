@@ -20,3 +20,5 @@ pub const PAGE_ENTRIES_DEFAULT: u32 = 100;
 pub const BUNDLE_ENTRIES_MAX: usize = 10_000;
 /// Issues reported for one resource; further ones are not looked for.
 pub const ISSUES_MAX: usize = 50;
+/// Bytes of one `string` or `markdown` (<https://hl7.org/fhir/R4/datatypes.html#string>).
+pub const STRING_BYTES_MAX: usize = 1024 * 1024;

@@ -70,7 +70,9 @@ fn named_introspector(user: &Map<String, Value>) -> Option<&str> {
         {
             parts.get("id").and_then(Value::as_str)
         }
-        _ => None,
+        Value::Object(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
+            None
+        }
     };
     Some(id.filter(|id| Id::parse(id).is_some()).unwrap_or_default())
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use firewarden_access::{Caller, Session};
-use firewarden_fhir::Timestamp;
+use firewarden_fhir::{Id, Timestamp, Version};
 use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
@@ -16,7 +16,7 @@ use crate::basic::Clients;
 use crate::credentials::Credentials;
 use crate::directory::Directory;
 use crate::introspector::{Introspector, KeyOrigin, Trust};
-use crate::jwks::{KeySource, Origin};
+use crate::jwks::{self, KeySource};
 use crate::keys::Signed;
 use crate::remote::{Remote, SystemResolver};
 use crate::unauthenticated::{Check, Unauthenticated};
@@ -41,7 +41,12 @@ struct Trusted {
     by_issuer: HashMap<String, Trustee>,
     /// Active introspectors, those that cannot be read among them.
     active: usize,
+    /// Which they were, to know a change from a repetition.
+    from: Vec<Origin>,
 }
+
+/// An introspector's id and version, and whether it could be read.
+type Origin = (Id, Version, bool);
 
 /// An active introspector, and where its keys come from if it does not have them itself.
 #[derive(Clone)]
@@ -67,14 +72,20 @@ impl Identity {
     }
 
     /// Trusts these introspectors and no others, from now on. The keys of those that did not
-    /// change are kept; inactive ones are left out.
-    pub fn replace_introspectors(&self, introspectors: Vec<Introspector>) {
+    /// change are kept; inactive ones are left out. The same ones once more change nothing.
+    pub fn replace_introspectors(&self, mut introspectors: Vec<Introspector>) {
         let _one_at_a_time = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        introspectors.retain(Introspector::is_active);
         let before = self.trusted.load_full();
-        let mut trusted = Trusted::default();
+        let origin = |one: &Introspector| (one.id.clone(), one.version, one.trust.is_some());
+        let mut from: Vec<Origin> = introspectors.iter().map(origin).collect();
+        from.sort();
+        if from == before.from {
+            return;
+        }
+        let mut trusted = Trusted { by_issuer: HashMap::new(), active: introspectors.len(), from };
         let mut ambiguous = Vec::new();
-        for introspector in introspectors.into_iter().filter(Introspector::is_active) {
-            trusted.active += 1;
+        for introspector in introspectors {
             let introspector = Arc::new(introspector);
             let Some(trust) = &introspector.trust else {
                 continue;
@@ -111,7 +122,7 @@ impl Identity {
         if let Some(old) = before.by_issuer.get(&trust.issuer).filter(same) {
             return old.keys.clone();
         }
-        let origin = Origin {
+        let origin = jwks::Origin {
             introspector: introspector.id.clone(),
             url: url.clone(),
             kept_for: *kept_for,
@@ -152,9 +163,8 @@ impl Identity {
         let Some(trust) = &verified.introspector.trust else {
             return Err(Unauthenticated::UnknownIssuer);
         };
-        let is_only = self.trusted.load().active == 1;
         let who = (verified.introspector.as_ref(), trust);
-        let user = resolve::user(who, &verified.claims, is_only, directory).await?;
+        let user = resolve::user(who, &verified.claims, verified.is_only, directory).await?;
         let roles = match &user {
             Some(user) => resolve::roles(user, directory).await?,
             None => Vec::new(),
@@ -196,7 +206,9 @@ impl Identity {
         let unverified = Unverified::read(token).map_err(Unauthenticated::TokenRefused)?;
         let issuer = unverified.claims.get("iss").and_then(Value::as_str);
         let issuer = issuer.ok_or(Unauthenticated::TokenRefused(Check::Issuer))?;
-        let trustee = self.trusted.load().by_issuer.get(issuer).cloned();
+        let trusted = self.trusted.load_full();
+        let is_only = trusted.active == 1;
+        let trustee = trusted.by_issuer.get(issuer).cloned();
         let Trustee { introspector, keys } = trustee.ok_or(Unauthenticated::UnknownIssuer)?;
         let trust = introspector.trust.as_ref().ok_or(Unauthenticated::UnknownIssuer)?;
         let typ = unverified.header.typ.as_deref();
@@ -218,7 +230,7 @@ impl Identity {
             (KeyOrigin::KeySet { .. }, None) => return Err(Unauthenticated::UnknownIssuer),
         };
         let claims = Arc::new(unverified.claims);
-        Ok((Verified { introspector, claims, times }, fresh_until))
+        Ok((Verified { introspector, claims, times, is_only }, fresh_until))
     }
 }
 
@@ -230,5 +242,39 @@ fn session(verified: &Verified, trust: &Trust) -> Session {
         scope: text("scope"),
         expires_at: Some(verified.times.expires_at()),
         token_id: text("jti"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn trusting(version: u64) -> Vec<Introspector> {
+        let content = json!({"type": "jwt", "jwt": {"iss": "https://a", "secret": "secret"}});
+        let content = content.as_object().unwrap();
+        let id = Id::parse("a").unwrap();
+        let outbound = OutboundAllow::default();
+        vec![Introspector::parse(&id, Version(version), content, &[], &outbound).unwrap()]
+    }
+
+    #[tokio::test]
+    async fn only_a_change_of_introspectors_ends_what_is_remembered() {
+        let identity = Identity::new(OutboundAllow::default(), &[0; 32], Handle::current());
+        let unreadable = || vec![Introspector::unreadable(&Id::parse("a").unwrap(), Version(2))];
+        for (introspectors, changes) in [
+            (Vec::new(), false),
+            (trusting(1), true),
+            (trusting(1), false),
+            (trusting(2), true),
+            (unreadable(), true),
+            (unreadable(), false),
+            (Vec::new(), true),
+        ] {
+            let before = identity.epoch.now();
+            identity.replace_introspectors(introspectors);
+            assert_eq!(identity.epoch.now() != before, changes);
+        }
     }
 }

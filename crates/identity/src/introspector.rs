@@ -27,6 +27,7 @@ pub struct Introspector {
     // so that a fault never makes another introspector the only one.
     pub(crate) trust: Option<Trust>,
     pub(crate) active: bool,
+    pub(crate) warnings: Vec<Issue>,
 }
 
 /// What a readable introspector says.
@@ -57,12 +58,13 @@ impl Introspector {
         let secret = secrets.iter().find(|(pointer, _)| pointer == "/jwt/secret");
         let secret = secret.map(|(_, secret)| secret.as_slice());
         let read = reading::read(content, Masked::Sealed(secret), outbound)?;
-        Ok(Self { id: id.clone(), version, trust: Some(read.trust), active: read.active })
+        let (trust, warnings) = (Some(read.trust), read.warnings);
+        Ok(Self { id: id.clone(), version, trust, active: read.active, warnings })
     }
 
     /// One that could not be read: nothing is trusted on its word.
     pub fn unreadable(id: &Id, version: Version) -> Self {
-        Self { id: id.clone(), version, trust: None, active: true }
+        Self { id: id.clone(), version, trust: None, active: true, warnings: Vec::new() }
     }
 
     /// Its id.
@@ -73,6 +75,11 @@ impl Introspector {
     /// The `iss` it vouches for; `None` if it could not be read.
     pub fn issuer(&self) -> Option<&str> {
         self.trust.as_ref().map(|trust| trust.issuer.as_str())
+    }
+
+    /// What its author should know.
+    pub fn warnings(&self) -> &[Issue] {
+        &self.warnings
     }
 
     /// Whether it is in use.

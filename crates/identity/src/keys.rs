@@ -17,7 +17,7 @@ pub(crate) struct VerificationKey {
 
 /// A key made ready for one algorithm.
 pub(crate) enum Verifier {
-    Mac(hmac::Key),
+    Mac(Box<hmac::Key>),
     Signature(ParsedPublicKey),
 }
 
@@ -52,7 +52,7 @@ impl VerificationKey {
                     | Algorithm::Es512
                     | Algorithm::EdDsa => return None,
                 };
-                Some((*algorithm, Verifier::Mac(hmac::Key::new(hash, secret))))
+                Some((*algorithm, Verifier::Mac(Box::new(hmac::Key::new(hash, secret)))))
             })
             .collect();
         Self { id: None, uses }

@@ -28,7 +28,9 @@ mod resolve;
 mod basic;
 mod password;
 
+pub mod inspect;
 pub mod limits;
+pub mod mint;
 
 pub use algorithm::Algorithm;
 pub use credentials::Credentials;

@@ -111,6 +111,7 @@ impl Remote {
 /// answer of a name server can come between the check and the connection.
 fn client(url: &Url, addresses: &[SocketAddr]) -> Result<reqwest::Client, FetchFault> {
     let mut builder = reqwest::Client::builder()
+        .user_agent("firewarden")
         .redirect(Policy::none())
         .no_proxy()
         .referer(false)
@@ -137,5 +138,140 @@ struct NoResolver;
 impl reqwest::dns::Resolve for NoResolver {
     fn resolve(&self, _: reqwest::dns::Name) -> reqwest::dns::Resolving {
         Box::pin(async { Err("names are resolved before they are connected to".into()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use firewarden_testkit::{Answer, FakeProvider};
+    use serde_json::json;
+
+    use super::*;
+
+    /// Gives its answers one after the other, the last one for ever.
+    struct Answers {
+        answers: Mutex<Vec<Vec<IpAddr>>>,
+        asked: Mutex<Vec<String>>,
+    }
+
+    #[async_trait]
+    impl Resolve for Answers {
+        async fn addresses(&self, host: &str, _: u16) -> Vec<IpAddr> {
+            self.asked.lock().unwrap().push(host.to_owned());
+            let mut answers = self.answers.lock().unwrap();
+            if answers.len() > 1 { answers.remove(0) } else { answers[0].clone() }
+        }
+    }
+
+    fn resolving(answers: &[&[&str]]) -> Arc<Answers> {
+        let addresses = |texts: &&[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
+        let answers = Mutex::new(answers.iter().map(addresses).collect());
+        Arc::new(Answers { answers, asked: Mutex::default() })
+    }
+
+    fn url(provider: &FakeProvider, host: &str) -> Url {
+        let port = provider.address().port();
+        format!("http://{host}:{port}/jwks").parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn no_connection_goes_to_a_private_or_reserved_address() {
+        let provider = FakeProvider::start(Vec::new()).await;
+        for address in [
+            "127.0.0.1",
+            "::1",
+            "169.254.169.254",
+            "10.0.0.1",
+            "172.16.0.1",
+            "192.168.0.1",
+            "100.64.0.1",
+            "fc00::1",
+            "fe80::1",
+            "0.0.0.0",
+            "::",
+            "::ffff:127.0.0.1",
+            "64:ff9b::7f00:1",
+            "224.0.0.1",
+            "ff02::1",
+            "255.255.255.255",
+        ] {
+            let url = url(&provider, "idp.example.com");
+            for answer in [&[address][..], &["1.1.1.1", address]] {
+                let remote = Remote::new(OutboundAllow::default(), resolving(&[answer]));
+                assert_eq!(remote.get(&url).await, Err(FetchFault::AddressRefused), "{answer:?}");
+            }
+            let literal = match address.parse().unwrap() {
+                IpAddr::V4(address) => address.to_string(),
+                IpAddr::V6(address) => format!("[{address}]"),
+            };
+            let remote = Remote::new(OutboundAllow::default(), resolving(&[&[]]));
+            let url = self::url(&provider, &literal);
+            assert_eq!(remote.get(&url).await, Err(FetchFault::AddressRefused), "{literal}");
+        }
+        assert_eq!(provider.connections(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_connection_goes_to_the_address_that_was_checked() {
+        let provider = FakeProvider::start(Vec::new()).await;
+        let resolver = resolving(&[&["127.0.0.1"], &["127.0.0.2"]]);
+        let allow = OutboundAllow::parse("127.0.0.1").unwrap();
+        let remote = Remote::new(allow, Arc::<Answers>::clone(&resolver));
+        let url = url(&provider, "idp.example.com");
+        assert_eq!(remote.get(&url).await.unwrap(), json!({"keys": []}).to_string().into_bytes());
+        assert_eq!(*resolver.asked.lock().unwrap(), ["idp.example.com"], "it is asked once");
+        // The name now has an address that is not allowed, and there is no second look.
+        assert_eq!(remote.get(&url).await, Err(FetchFault::AddressRefused));
+        assert_eq!(provider.connections(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_allowed_host_is_reached_on_its_port_alone() {
+        let provider = FakeProvider::start(Vec::new()).await;
+        let get = async |allow: &str| {
+            let allow = OutboundAllow::parse(allow).unwrap();
+            Remote::new(allow, resolving(&[&["127.0.0.1"]])).get(&url(&provider, "idp.local")).await
+        };
+        let port = provider.address().port();
+        assert!(get("idp.local").await.is_ok());
+        assert!(get(&format!("idp.local:{port}")).await.is_ok());
+        assert_eq!(get("idp.local:1").await, Err(FetchFault::AddressRefused));
+        assert_eq!(get("other.local").await, Err(FetchFault::AddressRefused));
+    }
+
+    #[tokio::test]
+    async fn only_a_plain_answer_of_a_bounded_length_is_taken() {
+        let provider = FakeProvider::start(Vec::new()).await;
+        let allow = OutboundAllow::parse("127.0.0.1").unwrap();
+        let remote = Remote::new(allow, resolving(&[&[]]));
+        let longest = "x".repeat(limits::KEY_SET_BYTES_MAX);
+        let elsewhere = format!("http://{}/elsewhere", provider.address());
+        for (answer, expected) in [
+            (Answer::Text(longest.clone()), Ok(longest.clone().into_bytes())),
+            (Answer::Text(format!("{longest}x")), Err(FetchFault::TooLong)),
+            (Answer::Endless, Err(FetchFault::TooLong)),
+            (Answer::Status(204), Err(FetchFault::Status(204))),
+            (Answer::Redirect(elsewhere), Err(FetchFault::Status(302))),
+            (Answer::Compressed, Err(FetchFault::Encoded)),
+        ] {
+            provider.answer(answer);
+            let url = url(&provider, "127.0.0.1");
+            assert!(remote.get(&url).await == expected, "{expected:?}");
+        }
+        assert_eq!(provider.requests_elsewhere(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_name_without_address_or_listener_is_not_reached() {
+        let provider = FakeProvider::start(Vec::new()).await;
+        let allow = || OutboundAllow::parse("127.0.0.1").unwrap();
+        let remote = Remote::new(allow(), resolving(&[&[]]));
+        let url = url(&provider, "idp.example.com");
+        assert_eq!(remote.get(&url).await, Err(FetchFault::NotResolved));
+        drop(provider);
+        let remote = Remote::new(allow(), resolving(&[&["127.0.0.1"]]));
+        assert_eq!(remote.get(&url).await, Err(FetchFault::Unreachable));
     }
 }

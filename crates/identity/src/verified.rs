@@ -17,6 +17,8 @@ pub(crate) struct Verified {
     pub(crate) introspector: Arc<Introspector>,
     pub(crate) claims: Arc<Map<String, Value>>,
     pub(crate) times: Times,
+    /// Whether no other introspector was active; the end of the epoch ends it.
+    pub(crate) is_only: bool,
 }
 
 /// SHA-256 of a token.
@@ -98,4 +100,65 @@ impl Remembered {
 fn weight(token_bytes: usize) -> u32 {
     const ENTRY_BYTES: usize = 512;
     u32::try_from(token_bytes.saturating_mul(4).saturating_add(ENTRY_BYTES)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use firewarden_fhir::{Id, Version};
+    use serde_json::json;
+
+    use super::*;
+    use crate::claims::Demands;
+
+    fn verified() -> Arc<Verified> {
+        let claims = json!({"exp": 1}).as_object().unwrap().clone();
+        let times = Demands::default().check(None, &claims).unwrap();
+        let introspector = Introspector::unreadable(&Id::parse("a").unwrap(), Version(1));
+        let introspector = Arc::new(introspector);
+        Arc::new(Verified { introspector, claims: Arc::new(claims), times, is_only: true })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_is_remembered_until_a_minute_or_its_keys_are_over() {
+        let remembered = Remembered::new(Epoch::default());
+        let (long, short) = (fingerprint("long").unwrap(), fingerprint("short").unwrap());
+        let soon = Instant::now() + Duration::from_secs(5);
+        remembered.keep(long, &verified(), (0, 100), None);
+        remembered.keep(short, &verified(), (0, 100), Some(soon));
+        let known = || [long, short].map(|token| remembered.find(&token).is_some());
+        assert_eq!(known(), [true, true]);
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert_eq!(known(), [true, false]);
+        tokio::time::advance(Duration::from_secs(55)).await;
+        assert_eq!(known(), [false, false]);
+    }
+
+    #[tokio::test]
+    async fn what_was_verified_before_a_change_does_not_count_after_it() {
+        let epoch = Epoch::default();
+        let remembered = Remembered::new(epoch.clone());
+        let token = fingerprint("token").unwrap();
+        let before = epoch.now();
+        epoch.end();
+        remembered.keep(token, &verified(), (before, 100), None);
+        assert!(remembered.find(&token).is_none(), "verified with keys that have changed since");
+        remembered.keep(token, &verified(), (epoch.now(), 100), None);
+        assert!(remembered.find(&token).is_some());
+        remembered.forget_all();
+        assert!(remembered.find(&token).is_none());
+    }
+
+    #[tokio::test]
+    async fn what_is_remembered_is_bounded_in_bytes() {
+        let remembered = Remembered::new(Epoch::default());
+        for n in 0..2_000 {
+            let token = fingerprint(&n.to_string()).unwrap();
+            remembered.keep(token, &verified(), (0, limits::TOKEN_BYTES_MAX), None);
+        }
+        remembered.tokens.run_pending_tasks();
+        assert!(remembered.tokens.weighted_size() <= limits::VERIFIED_BYTES_MAX);
+        assert!(remembered.tokens.entry_count() > 0);
+    }
 }

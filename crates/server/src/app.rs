@@ -16,6 +16,8 @@ use crate::settings::Settings;
 /// What every request is served with.
 pub(crate) struct App {
     pub(crate) settings: Settings,
+    /// This server's public URL without a trailing slash.
+    pub(crate) public_url: String,
     pub(crate) store: Store,
     pub(crate) identity: Arc<Identity>,
     pub(crate) directory: StoredDirectory,
@@ -30,7 +32,7 @@ pub(crate) struct App {
 impl App {
     /// This server's FHIR base URL.
     pub(crate) fn base_url(&self) -> String {
-        format!("{}/fhir", self.settings.public_url)
+        format!("{}/fhir", self.public_url)
     }
 
     /// The rules of our own types, as of a snapshot.
@@ -50,7 +52,7 @@ impl App {
             own_types,
             cursor_key: &self.cursor_key,
             caller,
-            public_url: &self.settings.public_url,
+            public_url: &self.public_url,
             now,
             new_id,
         }

@@ -47,7 +47,9 @@ pub(crate) fn facts(parts: &Parts, peer: Peer, proxies: &[IpNet], base_url: &str
         .headers
         .iter()
         .filter(|(name, _)| !is_secret(name))
-        .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
+        .filter_map(|(name, value)| {
+            Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+        })
         .collect();
     RequestFacts {
         scheme,
@@ -174,7 +176,12 @@ mod tests {
         check("10.0.0.1", &[spoofed], "1.2.3.4", "http");
         check("10.0.0.1", &[spoofed, ("x-forwarded-proto", "https")], "1.2.3.4", "https");
         check("10.0.0.1", &[("x-forwarded-for", "6.6.6.6, 1.2.3.4, 10.0.0.2")], "1.2.3.4", "http");
-        check("10.0.0.1", &[("forwarded", "for=\"[2001:db8::1]:80\";proto=https")], "2001:db8::1", "https");
+        check(
+            "10.0.0.1",
+            &[("forwarded", "for=\"[2001:db8::1]:80\";proto=https")],
+            "2001:db8::1",
+            "https",
+        );
         check("10.0.0.1", &[("forwarded", "for=unknown")], "10.0.0.1", "http");
         check("10.0.0.1", &[], "10.0.0.1", "http");
         check("10.0.0.1", &[("x-forwarded-proto", "https")], "10.0.0.1", "https");

@@ -90,7 +90,10 @@ impl Refusal {
             Self::Failed(failure) => failed(failure),
             Self::TimedOut => {
                 let text = "the request took too long";
-                Told { retry_after_s: Some(1), ..error(StatusCode::SERVICE_UNAVAILABLE, "timeout", text) }
+                Told {
+                    retry_after_s: Some(1),
+                    ..error(StatusCode::SERVICE_UNAVAILABLE, "timeout", text)
+                }
             }
             Self::Fault(_) => {
                 error(StatusCode::INTERNAL_SERVER_ERROR, "exception", "an internal fault")
@@ -155,7 +158,10 @@ fn failed(failure: &Failure) -> Told {
         Failure::OutsideRows => forbidden(),
         Failure::StaleDecision => {
             let text = "the policies are changing: try again";
-            Told { retry_after_s: Some(1), ..error(StatusCode::SERVICE_UNAVAILABLE, "transient", text) }
+            Told {
+                retry_after_s: Some(1),
+                ..error(StatusCode::SERVICE_UNAVAILABLE, "transient", text)
+            }
         }
         Failure::TooExpensive => error(
             StatusCode::BAD_REQUEST,
@@ -164,11 +170,17 @@ fn failed(failure: &Failure) -> Told {
         ),
         Failure::Unavailable(_) => {
             let text = "the server is busy or its database is not available: try again";
-            Told { retry_after_s: Some(1), ..error(StatusCode::SERVICE_UNAVAILABLE, "transient", text) }
+            Told {
+                retry_after_s: Some(1),
+                ..error(StatusCode::SERVICE_UNAVAILABLE, "transient", text)
+            }
         }
         Failure::Unknown(_) => {
             let text = "it is unknown whether the write was done: read before trying again";
-            Told { retry_after_s: Some(1), ..error(StatusCode::SERVICE_UNAVAILABLE, "transient", text) }
+            Told {
+                retry_after_s: Some(1),
+                ..error(StatusCode::SERVICE_UNAVAILABLE, "transient", text)
+            }
         }
     }
 }

@@ -1,1 +1,36 @@
-//! Placeholder.
+//! The HTTP server: from bytes to an interaction, and from an outcome to bytes.
+//!
+//! Nothing here knows FHIR's rules or SQL.
+
+mod pipeline;
+
+mod arrival;
+mod handle;
+mod media;
+mod route;
+
+mod failure;
+mod respond;
+
+mod audit;
+mod endpoints;
+
+mod app;
+mod configuration;
+mod directory;
+mod own_types;
+
+mod bootstrap;
+mod listen;
+mod logging;
+mod run;
+mod secrets_key;
+mod tls;
+
+pub mod limits;
+pub mod settings;
+
+pub use bootstrap::BootstrapError;
+pub use run::{ServeError, Started, serve};
+pub use secrets_key::SecretsKeyError;
+pub use tls::TlsError;

@@ -38,3 +38,11 @@ pub const HASHES_AT_ONCE: usize = 2;
 pub const HASH_WAIT_S_MAX: Duration = Duration::from_secs(5);
 /// Pages of users that are looked through for those without a binding to an introspector.
 pub const USER_PAGES_COUNTED_MAX: usize = 100;
+/// How long no connection is accepted after one could not be.
+pub const ACCEPT_PAUSE_S: Duration = Duration::from_millis(100);
+/// How often a silent HTTP/2 connection is asked whether it is still there.
+pub const HTTP2_PING_S: Duration = Duration::from_secs(20);
+/// Connections that wait to be accepted.
+pub const BACKLOG: u32 = 1_024;
+/// Lines of the log that wait to be written.
+pub const LOG_LINES_WAITING_MAX: usize = 16_384;

@@ -170,10 +170,7 @@ mod tests {
         };
         assert!(matches!(read("application/fhir+json; charset=UTF-8", "{}"), Some(Body::Json(_))));
         assert!(matches!(read("text/yaml", "a: 1"), Some(Body::Json(_))));
-        assert!(matches!(
-            read("application/x-www-form-urlencoded", "a=b"),
-            Some(Body::Form(_))
-        ));
+        assert!(matches!(read("application/x-www-form-urlencoded", "a=b"), Some(Body::Form(_))));
         assert!(matches!(read("application/json", "{"), Some(Body::Defective(_))));
         assert!(read("multipart/form-data", "{}").is_none());
         assert!(read("application/json; charset=utf-16", "{}").is_none());

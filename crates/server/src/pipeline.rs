@@ -6,7 +6,9 @@ use firewarden_access::{Caller, Permitted, RequestFacts, decide};
 use firewarden_fhir::request::{NotServed, Routed};
 use firewarden_fhir::{Interaction, Timestamp};
 use firewarden_identity::{Credentials, Unauthenticated};
-use firewarden_interactions::bundle::{BundleKind, BundleRequest, EntryDefect, perform_transaction};
+use firewarden_interactions::bundle::{
+    BundleKind, BundleRequest, EntryDefect, perform_transaction,
+};
 use firewarden_interactions::{Failure, Outcome, perform};
 use futures_util::{StreamExt, stream};
 
@@ -61,7 +63,8 @@ pub(crate) async fn serve(
     Err(Refusal::Failed(Failure::StaleDecision))
 }
 
-async fn authenticate(
+/// Who asks. A credential that is not accepted is never taken for none.
+pub(crate) async fn authenticate(
     app: &App,
     credentials: &Credentials<'_>,
     now: Timestamp,

@@ -120,7 +120,8 @@ pub(crate) fn asked(
                 unserved_condition: unserved_condition(words, reads),
                 handling: reading.handling,
             };
-            let routed = request.route(reading.base_url, reading.now).map_err(Refusal::NotServed)?;
+            let routed =
+                request.route(reading.base_url, reading.now).map_err(Refusal::NotServed)?;
             Ok(Asked::One(Box::new(routed)))
         }
         Place::UserInfo if reads => Ok(one(Interaction::UserInfo, None)),

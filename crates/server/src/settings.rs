@@ -10,7 +10,8 @@ use http::HeaderValue;
 use ipnet::IpNet;
 use zeroize::Zeroizing;
 
-pub use source::{Sources, SettingsError};
+pub(crate) use read::decode_key;
+pub use source::{ReadFile, SettingsError, Sources};
 
 /// One setting, as it is documented and looked up.
 pub struct Setting {
@@ -58,8 +59,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The SQLite file.
     pub database_path: PathBuf,
-    /// This server's public URL without a trailing slash.
-    pub public_url: String,
+    /// This server's public URL without a trailing slash; by the address when not set.
+    pub public_url: Option<String>,
     /// The id of the root client.
     pub root_client_id: firewarden_fhir::Id,
     /// The secret of the root client, where one is set.

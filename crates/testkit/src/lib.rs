@@ -1,5 +1,10 @@
-//! Placeholder.
+//! Identity providers for tests: a fake one that signs whatever it is told and whose key set can
+//! fail in every way a real one does, and a real one.
 
+mod provider;
 mod real_provider;
+mod signing;
 
+pub use provider::{Answer, FakeProvider};
 pub use real_provider::RealProvider;
+pub use signing::{SigningKey, compact, hmac_token, key};

@@ -14,7 +14,7 @@ const FHIR_TYPE: &str = "structuredefinition-fhir-type";
 /// A row leaves out the elements that are its base's, unchanged.
 pub(super) fn rows(definitions: &BTreeMap<String, Value>) -> Result<Vec<Value>> {
     let mut tables = BTreeMap::new();
-    for definition in definitions.values().filter(|d| is_data_type(d)) {
+    for definition in definitions.values().filter(|d| is_type(d)) {
         read(definition, &mut tables)?;
     }
     let mut rows = Vec::new();
@@ -33,7 +33,7 @@ struct Table {
 }
 
 /// Resources and complex types. Profiles, logical models and primitive types are not in the pack.
-fn is_data_type(definition: &Value) -> bool {
+fn is_type(definition: &Value) -> bool {
     matches!(text(definition, "kind"), "resource" | "complex-type")
         && text(definition, "derivation") != "constraint"
 }

@@ -10,14 +10,14 @@ use super::{text, texts};
 /// Defined beside the resources: on extensions and profiles, or as an example.
 const NOT_OF_R4: [&str; 3] = ["-extensions-", "-genetic-", "SearchParameter/example"];
 /// Those select no value in a resource (text and query), or are the server's own (id, time).
-const NOT_DATA: [&str; 6] = ["_content", "_filter", "_id", "_lastUpdated", "_query", "_text"];
+const NOT_ELEMENTS: [&str; 6] = ["_content", "_filter", "_id", "_lastUpdated", "_query", "_text"];
 
 /// Rows `[code, url, type, {base: expression}, [target …]]`.
 pub(super) fn rows(definitions: &BTreeMap<String, Value>) -> Result<Vec<Value>> {
     let mut rows = Vec::new();
     for (url, definition) in definitions {
         let code = text(definition, "code");
-        if NOT_OF_R4.iter().any(|part| url.contains(part)) || NOT_DATA.contains(&code) {
+        if NOT_OF_R4.iter().any(|part| url.contains(part)) || NOT_ELEMENTS.contains(&code) {
             continue;
         }
         let mut expressions = Map::new();

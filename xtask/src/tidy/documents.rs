@@ -5,46 +5,44 @@ use std::collections::BTreeMap;
 use super::Finding;
 use super::tree::{TextFile, Tree};
 
+const SETTINGS_LIST: &str = "crates/server/src/settings.rs";
 const SETTINGS_PAGE: &str = "docs/settings.md";
 const DECISIONS: &str = "docs/decisions/";
 const DECISIONS_PAGE: &str = "docs/decisions/README.md";
-/// In front of every setting's name in the environment.
-const PREFIX: &str = "FIREWARDEN_";
 
-/// Every setting the server reads is on the settings page, and nothing else is.
+/// Every setting of the server's list is on the settings page, and nothing else is.
 pub(super) fn check_settings(tree: &Tree) -> Vec<Finding> {
-    let is_setting_file = |file: &&TextFile| {
-        file.path == "crates/server/src/settings.rs"
-            || file.path.starts_with("crates/server/src/settings/")
-    };
-    let read = settings_in(tree.rust_files().filter(is_setting_file));
-    let documented = settings_in(tree.file(SETTINGS_PAGE));
-    let undocumented = read.iter().filter(|(name, _)| !documented.contains_key(*name));
-    let unread = documented.iter().filter(|(name, _)| !read.contains_key(*name));
+    let listed = settings_in(tree.file(SETTINGS_LIST), &["setting(\"", "secret(\""]);
+    let documented = settings_in(tree.file(SETTINGS_PAGE), &["FIREWARDEN_"]);
+    let undocumented = listed.iter().filter(|(name, _)| !documented.contains_key(*name));
+    let unlisted = documented.iter().filter(|(name, _)| !listed.contains_key(*name));
     undocumented
         .map(|(name, (file, line))| {
-            file.finding(*line, format!("`{name}` is not described in {SETTINGS_PAGE}"))
+            let what = format!("`FIREWARDEN_{name}` is not described in {SETTINGS_PAGE}");
+            file.finding(*line, what)
         })
-        .chain(unread.map(|(name, (file, line))| {
-            file.finding(*line, format!("the server reads no setting `{name}`"))
+        .chain(unlisted.map(|(name, (file, line))| {
+            let what = format!("there is no setting `FIREWARDEN_{name}` in {SETTINGS_LIST}");
+            file.finding(*line, what)
         }))
         .collect()
 }
 
-/// Names of settings with where each is first named; `NAME_FILE` is `NAME` read from a file.
+/// Names of settings without their prefix, with where each is first named after one of these
+/// marks; `NAME_FILE` is `NAME` read from a file.
 fn settings_in<'tree>(
-    files: impl IntoIterator<Item = &'tree TextFile>,
+    file: Option<&'tree TextFile>,
+    marks: &[&str],
 ) -> BTreeMap<String, (&'tree TextFile, usize)> {
     let mut settings = BTreeMap::new();
-    for file in files {
-        for (number, line) in file.production_lines() {
-            for after in line.split(PREFIX).skip(1) {
-                let rest: String =
-                    after.chars().take_while(|c| c.is_ascii_uppercase() || *c == '_').collect();
-                let name = rest.strip_suffix("_FILE").unwrap_or(&rest);
-                if !name.is_empty() {
-                    settings.entry(format!("{PREFIX}{name}")).or_insert((file, number));
-                }
+    let Some(file) = file else { return settings };
+    for (number, line) in file.production_lines() {
+        for after in marks.iter().flat_map(|mark| line.split(mark).skip(1)) {
+            let name: String =
+                after.chars().take_while(|c| c.is_ascii_uppercase() || *c == '_').collect();
+            let name = name.strip_suffix("_FILE").unwrap_or(&name);
+            if !name.is_empty() {
+                settings.entry(name.to_owned()).or_insert((file, number));
             }
         }
     }
@@ -71,9 +69,10 @@ mod tests {
 
     #[test]
     fn a_setting_in_one_place_only_is_found() {
-        let code = ("crates/server/src/settings.rs", "\"FIREWARDEN_A\", \"FIREWARDEN_B_C_FILE\"");
+        let list = "    setting(\"A\", \"One\"),\n    secret(\"B_C\", \"Other\"),\n";
+        let code = (SETTINGS_LIST, list);
         for (page, count) in [
-            ("`FIREWARDEN_A`, `FIREWARDEN_B_C`", 0),
+            ("`FIREWARDEN_A`, `FIREWARDEN_B_C_FILE`", 0),
             ("`FIREWARDEN_A`", 1),
             ("`FIREWARDEN_A`, `FIREWARDEN_B_C`, `FIREWARDEN_D`", 1),
             ("FIREWARDEN_", 2),

@@ -2,9 +2,24 @@
 
 use serde_json::Value;
 
+/// The value without its empty members; `None` when it has none, so that it need not be copied.
+pub(super) fn without_empty_members(value: &Value) -> Option<Value> {
+    has_empty_members(value).then(|| of(value))
+}
+
+fn has_empty_members(value: &Value) -> bool {
+    match value {
+        Value::Object(members) => {
+            members.values().any(|value| is_empty(value) || has_empty_members(value))
+        }
+        Value::Array(items) => items.iter().any(has_empty_members),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
 /// The value without the members, at any depth, that are `[]`, `{}`, `""` or `null`, or become so.
 /// Elements of lists stay where they are: their number and order mean something.
-pub(super) fn of(value: &Value) -> Value {
+fn of(value: &Value) -> Value {
     match value {
         Value::Object(members) => Value::Object(
             members
@@ -44,9 +59,11 @@ mod tests {
             ),
             (json!({"a": {"b": {"c": [], "d": ""}}}), json!({})),
             (json!({"a": [{"b": null}, null, ""]}), json!({"a": [{}, null, ""]})),
-            (json!({"a": " "}), json!({"a": " "})),
+            (json!({"a": " ", "b": [0, "", null, {}]}), json!({"a": " ", "b": [0, "", null, {}]})),
+            (json!({"a": [[{"b": []}]]}), json!({"a": [[{}]]})),
         ] {
-            assert_eq!(of(&whole), left, "{whole}");
+            let expected = (whole != left).then_some(left);
+            assert_eq!(without_empty_members(&whole), expected, "{whole}");
         }
     }
 }

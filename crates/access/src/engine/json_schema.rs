@@ -43,7 +43,9 @@ impl JsonSchema {
             Ok(Ok(validator)) => validator,
             Ok(Err(error)) => return Err(vec![not_a_schema(&error, at)]),
             Err(_) => {
-                return Err(vec![Issue::error("invalid", "not a schema that can be compiled")]);
+                return Err(vec![
+                    Issue::error("invalid", "not a schema that can be compiled").at(at.clone()),
+                ]);
             }
         };
         let names = naming::names(&checked.schema);
@@ -164,3 +166,6 @@ fn shortened(value: &Value) -> Value {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

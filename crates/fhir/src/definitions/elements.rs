@@ -91,8 +91,8 @@ pub(crate) struct Shape {
 pub(crate) struct Element {
     /// Its name, for a choice without `[x]`.
     pub(crate) name: &'static str,
-    /// How many there must be.
-    pub(crate) min: usize,
+    /// Whether there must be one.
+    pub(crate) required: bool,
     /// Whether there may be several: an array in JSON.
     pub(crate) repeats: bool,
     /// Whether its type is chosen by the member's name: `value[x]`.
@@ -107,6 +107,11 @@ struct Member {
 }
 
 impl Shape {
+    /// Whether it is a resource's.
+    pub(crate) fn is_resource(&self) -> bool {
+        self.elements.iter().any(|element| element.name == "implicitRules")
+    }
+
     /// The element that a JSON member belongs to, its place among the elements, and what the
     /// member holds.
     pub(crate) fn member(&self, name: &str) -> Option<(usize, Element, Content)> {
@@ -264,6 +269,9 @@ fn element(line: &'static str) -> Result<Element, String> {
         Some(name) => (name, true),
         None => (name, false),
     };
-    let min = min.parse().map_err(|_| format!("not an element: `{line}`"))?;
-    Ok(Element { name, min, repeats: max != "1", is_choice, types })
+    // R4 has no other numbers.
+    if !matches!((min, max), ("0" | "1", "1" | "*")) {
+        return Err(format!("not an element: `{line}`"));
+    }
+    Ok(Element { name, required: min == "1", repeats: max == "*", is_choice, types })
 }

@@ -32,16 +32,21 @@ type ParameterRow = (
 
 /// Reads both packs. The error names what is wrong.
 pub(super) fn read() -> Result<Definitions, String> {
+    let pack = both()?;
+    let parameters = parameters(&pack.parameters)?;
+    let compartments = compartments(&pack, &parameters)?;
+    Ok(Definitions { elements: ElementTables::read(&pack.types)?, parameters, compartments })
+}
+
+fn both() -> Result<Pack, String> {
     let mut r4 = String::new();
     GzDecoder::new(R4).read_to_string(&mut r4).map_err(|e| e.to_string())?;
     // The definitions live as long as the program, and so may the text they point into.
-    let mut r4: Pack = serde_json::from_str(r4.leak()).map_err(|e| e.to_string())?;
+    let mut pack: Pack = serde_json::from_str(r4.leak()).map_err(|e| e.to_string())?;
     let own: Pack = serde_json::from_str(OWN).map_err(|e| e.to_string())?;
-    r4.types.extend(own.types);
-    r4.parameters.extend(own.parameters);
-    let parameters = parameters(&r4.parameters)?;
-    let compartments = compartments(&r4, &parameters)?;
-    Ok(Definitions { elements: ElementTables::read(&r4.types)?, parameters, compartments })
+    pack.types.extend(own.types);
+    pack.parameters.extend(own.parameters);
+    Ok(pack)
 }
 
 type Parameters = BTreeMap<ResourceType, &'static [SearchParameter]>;
@@ -103,4 +108,24 @@ fn compartments(
         }
     }
     Ok(compartments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_resource_types_are_those_of_the_packs() {
+        let mut names: Vec<_> = both()
+            .unwrap()
+            .types
+            .iter()
+            .filter(|(name, base, _)| {
+                matches!(*base, "Resource" | "DomainResource") && *name != "DomainResource"
+            })
+            .map(|(name, ..)| *name)
+            .collect();
+        names.sort_unstable();
+        assert_eq!(names, ResourceType::all().map(ResourceType::name).collect::<Vec<_>>());
+    }
 }

@@ -96,13 +96,13 @@ fn strings_are_every_part_of_names_and_addresses() {
         &json!({
             "resourceType": "Patient",
             "name": [
-                {"text": "Dr Ann B. Lee", "family": "Lee", "given": ["Ann", "B."], "prefix": ["Dr"]},
+                {"text": "Ann B. Lee", "family": "Lee", "given": ["Ann", "B."], "prefix": ["Dr"]},
                 {"use": "maiden", "family": "Roe", "given": ["Ann"], "suffix": ["", null]},
             ],
             "address": [{"line": ["1 High St"], "city": "Ely", "postalCode": "CB7", "use": "home"}],
         }),
         &[
-            ("name", &["Dr Ann B. Lee", "Lee", "Ann", "B.", "Dr", "Roe"]),
+            ("name", &["Ann B. Lee", "Lee", "Ann", "B.", "Dr", "Roe"]),
             ("given", &["Ann", "B."]),
             ("family", &["Lee", "Roe"]),
             ("address", &["1 High St", "Ely", "CB7"]),
@@ -131,13 +131,23 @@ fn tokens_are_codes_with_their_systems() {
             "resourceType": "Patient",
             "active": true,
             "gender": "female",
-            "identifier": [{"system": "urn:s", "value": "1"}, {"value": "2"}, {"system": "urn:s"}, {}],
+            "identifier": [
+                {"system": "urn:s", "value": "1"},
+                {"value": "2"},
+                {"system": "urn:s"},
+                {},
+            ],
             "telecom": [{"system": "phone", "value": "555"}, {"system": "email", "value": "a@b"}],
             "communication": [
-                {"language": {"text": "no code", "coding": [{"system": "urn:l", "code": "en"}, {"code": "en"}]}},
+                {"language": {"coding": [{"system": "urn:l", "code": "en"}, {"code": "en"}]}},
+                {"language": {"text": "no code"}},
                 {"language": {"coding": [{"system": "urn:l", "code": "en"}]}},
             ],
-            "meta": {"tag": [{"system": "urn:t", "code": "x"}], "profile": ["urn:p"], "source": "urn:q"},
+            "meta": {
+                "tag": [{"system": "urn:t", "code": "x"}],
+                "profile": ["urn:p"],
+                "source": "urn:q",
+            },
         }),
         &[
             ("active", &["true"]),

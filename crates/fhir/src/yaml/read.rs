@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use granit_parser::{Event, Marker, Parser, ScalarStyle, ScanError, StrInput};
+use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, StrInput};
 use serde_json::{Map, Number, Value};
 
 use super::YamlError;
@@ -189,13 +189,19 @@ fn plain_value(text: Cow<'_, str>, start: Marker) -> Result<Value, YamlError> {
 
 fn deeper(depth: usize, start: Marker) -> Result<usize, YamlError> {
     if depth >= limits::NESTING_DEPTH_MAX {
-        let what = format!("nested deeper than {} levels", limits::NESTING_DEPTH_MAX);
-        return Err(at(start, &what));
+        return Err(too_deep(start));
     }
     Ok(depth + 1)
 }
 
+fn too_deep(start: Marker) -> YamlError {
+    at(start, &format!("nested deeper than {} levels", limits::NESTING_DEPTH_MAX))
+}
+
 fn refused(error: &ScanError) -> YamlError {
+    if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
+        return too_deep(*error.marker());
+    }
     at(*error.marker(), &error.info())
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::scalar::{self, Plain};
 
-/// Longer names need the explicit form `? name`: YAML lets a reader look ahead for 1,024 characters.
+/// Longer names take the explicit form `? name`: a reader looks ahead for 1,024 characters only.
 const NAME_LENGTH_MAX: usize = 1_000;
 const INDENT: usize = 2;
 

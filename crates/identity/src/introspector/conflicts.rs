@@ -11,7 +11,7 @@ use super::Introspector;
 pub fn conflicts(
     id: &Id,
     content: &Map<String, Value>,
-    existing: &[Introspector],
+    existing: &[&Introspector],
     users_unbound: u64,
 ) -> Result<Vec<Issue>, Issue> {
     if content.get("active") == Some(&Value::Bool(false)) {
@@ -19,7 +19,7 @@ pub fn conflicts(
     }
     let issuer = content.get("jwt").and_then(|jwt| jwt.get("iss")).and_then(Value::as_str);
     let others = || existing.iter().filter(|other| other.active && other.id != *id);
-    let same_issuer = |other: &&Introspector| issuer.is_some() && other.issuer() == issuer;
+    let same_issuer = |other: &&&Introspector| issuer.is_some() && other.issuer() == issuer;
     if let Some(other) = others().find(same_issuer) {
         return Err(Issue::error(
             "conflict",

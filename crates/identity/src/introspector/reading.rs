@@ -133,7 +133,7 @@ impl Reader {
         let texts = match members.get(name)? {
             Value::String(one) => Some(vec![one.as_str()]),
             Value::Array(many) => many.iter().map(Value::as_str).collect(),
-            _ => None,
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
         };
         let fits = |texts: &Vec<&str>| {
             (1..=limits::LIST_ENTRIES_MAX).contains(&texts.len())

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use firewarden_identity::Introspector;
 use firewarden_interactions::Outcome;
 use http::StatusCode;
 use serde_json::json;
@@ -39,15 +40,12 @@ pub(crate) async fn health_details(moment: &Moment<'_>) -> Outcome {
         .iter()
         .map(|(id, why)| json!({"id": id, "why": why}))
         .collect();
-    let warnings: Vec<_> = snapshot
-        .introspectors
-        .iter()
-        .filter(|introspector| introspector.has_short_secret())
-        .map(|introspector| {
-            let text = "its secret is shorter than 32 bytes: it can be guessed from one token";
-            json!({"introspector": introspector.id().as_str(), "why": text})
-        })
-        .collect();
+    let warned = |introspector: &Introspector| {
+        let id = introspector.id().to_string();
+        let texts = introspector.warnings().iter().map(|issue| issue.diagnostics.clone());
+        texts.map(|why| json!({"introspector": id, "why": why})).collect::<Vec<_>>()
+    };
+    let warnings: Vec<_> = snapshot.introspectors.iter().flat_map(warned).collect();
     let works = moment.app.store.check().await.is_ok();
     let whole = works && policies.is_empty() && introspectors.is_empty();
     let answer = json!({

@@ -3,7 +3,7 @@
 use firewarden_fhir::{Id, Issue};
 use firewarden_identity::Directory;
 use firewarden_interactions::{Failure, Outcome};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::failure::Refusal;
 use crate::pipeline::Moment;
@@ -33,7 +33,15 @@ pub(crate) async fn test_policy(moment: &Moment<'_>, sent: &Value) -> Result<Out
         let client = client.ok_or_else(|| no_such("Client", &id))?;
         request.insert("client".to_owned(), Value::Object(Map::clone(&client.content)));
     }
-    let answer = firewarden_access::test_policy(request, policy, moment.now);
+    let operation = request.get("operation").cloned().unwrap_or(Value::Null);
+    let request = Value::Object(request);
+    let tested = firewarden_access::test_policy(&request, &policy, moment.now);
+    let answer = json!({
+        "request": request,
+        "operation": operation,
+        "policy": policy,
+        "result": {"eval-result": tested.satisfied, "trace": tested.trace},
+    });
     Ok(Outcome::Made(answer.to_string()))
 }
 

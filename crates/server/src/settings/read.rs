@@ -20,23 +20,20 @@ impl Settings {
         let listen = or("LISTEN", "127.0.0.1:8080")?
             .parse()
             .map_err(|_| SettingsError::new("LISTEN", "not an address such as 127.0.0.1:8080"))?;
-        let tls = tls(text("TLS_CERT")?, text("TLS_KEY")?)?;
-        let scheme = if tls.is_some() { "https" } else { "http" };
-        let public_url = or("PUBLIC_URL", &format!("{scheme}://{listen}"))?;
         Ok(Self {
             listen,
             database_path: database_path(&or(
                 "DATABASE_URL",
                 "sqlite:firewarden-data/firewarden.db",
             )?)?,
-            public_url: checked_public_url(&public_url)?,
+            public_url: text("PUBLIC_URL")?.map(|url| public_url(&url)).transpose()?,
             root_client_id: Id::parse(&or("ROOT_CLIENT_ID", "root")?)
                 .ok_or_else(|| SettingsError::new("ROOT_CLIENT_ID", "not an id"))?,
             root_client_secret: text("ROOT_CLIENT_SECRET")?,
             init_bundle: text("INIT_BUNDLE")?.map(|path| PathBuf::from(path.as_str())),
             outbound_allow: list(&or("OUTBOUND_ALLOW", "")?),
             secrets_key: text("SECRETS_KEY")?.map(|key| secrets_key(&key)).transpose()?,
-            tls,
+            tls: tls(text("TLS_CERT")?, text("TLS_KEY")?)?,
             trusted_proxies: list(&or("TRUSTED_PROXIES", "")?)
                 .iter()
                 .map(|text| network(text))
@@ -85,7 +82,7 @@ fn database_path(url: &str) -> Result<PathBuf, SettingsError> {
     }
 }
 
-fn checked_public_url(text: &str) -> Result<String, SettingsError> {
+fn public_url(text: &str) -> Result<String, SettingsError> {
     let wrong = |what: &str| SettingsError::new("PUBLIC_URL", what);
     let url = url::Url::parse(text).map_err(|_| wrong("not an absolute URL"))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {

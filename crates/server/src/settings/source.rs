@@ -24,6 +24,9 @@ impl SettingsError {
 /// Reads a file's text; a port, so that settings can be read without a disk.
 pub type ReadFile<'a> = &'a dyn Fn(&str) -> std::io::Result<String>;
 
+/// One place to look a setting up in.
+type Source<'a> = &'a dyn Fn(&str) -> Result<Option<String>, SettingsError>;
+
 /// The places a setting is looked up in, the first that has it wins.
 pub struct Sources<'a> {
     /// Flags of the command line, by setting name.
@@ -40,7 +43,7 @@ impl Sources<'_> {
     /// The value of a setting, trimmed; an empty one counts as absent.
     pub(super) fn get(&self, name: &str) -> Result<Option<Zeroizing<String>>, SettingsError> {
         let in_file_name = format!("{name}_FILE");
-        let sources: [&dyn Fn(&str) -> Result<Option<String>, SettingsError>; 3] = [
+        let sources: [Source<'_>; 3] = [
             &|name| Ok(self.flags.get(name).cloned()),
             &|name| Ok((self.environment)(&format!("FIREWARDEN_{name}"))),
             &|name| self.in_file(name),
@@ -76,11 +79,11 @@ impl Sources<'_> {
             | toml::Value::Array(_)
             | toml::Value::Table(_) => None,
         };
-        let joined = match value {
-            toml::Value::Array(items) => {
+        let joined = match value.as_array() {
+            Some(items) => {
                 items.iter().map(text).collect::<Option<Vec<_>>>().map(|items| items.join(","))
             }
-            single => text(single),
+            None => text(value),
         };
         let unreadable = || SettingsError::new(name, "not a text, a number or a list in the file");
         joined.map(Some).ok_or_else(unreadable)

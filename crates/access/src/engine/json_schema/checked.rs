@@ -2,6 +2,7 @@
 
 use firewarden_fhir::Issue;
 use firewarden_fhir::limits::ISSUES_MAX;
+use jsonschema::Draft;
 use serde_json::{Map, Value};
 
 use super::keywords::{self, Kind};
@@ -132,6 +133,9 @@ impl Reader {
             }
             Kind::Value => {
                 self.no_sent_value(value, &place.at.member(name));
+                if name == "format" {
+                    self.format(value, place);
+                }
                 value.clone()
             }
             Kind::Schema => self.inner(value, place, &[name]),
@@ -194,6 +198,15 @@ impl Reader {
             self.refuse(&place.at.member("$schema"), "not-supported", told);
         }
         value.clone()
+    }
+
+    /// A format that is not checked would make the rule wider than it says.
+    fn format(&mut self, value: &Value, place: &Place) {
+        let known = |name: &str| jsonschema::options().is_known_format(Draft::Draft7, name);
+        if let Some(name) = value.as_str().filter(|name| !known(name)) {
+            let told = format!("the format `{name}` is not checked by this server");
+            self.refuse(&place.at.member("format"), "not-supported", told);
+        }
     }
 
     fn reference(&mut self, value: &Value, siblings: &Map<String, Value>, place: &Place) -> Value {

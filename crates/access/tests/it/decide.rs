@@ -1,0 +1,160 @@
+//! Decisions, case by case: the policies, the caller, the request, and what is expected.
+
+use firewarden_access::{Considered, Denial, Permitted, Reach, Verdict};
+use firewarden_fhir::ResourceType;
+use serde_json::{Map, Value, json};
+
+use crate::cases;
+
+fn check(name: &str, case: &Value) {
+    let policies = cases::policies(&case["policies"]);
+    let caller = cases::caller(&case["caller"]);
+    let request = case["request"].as_str().unwrap();
+    let decision = cases::decided(&policies, &caller, request, case.get("body"));
+    let expect = case["expect"].as_object().unwrap();
+    let shown = match &decision {
+        Ok(permitted) => shown_permit(permitted, expect),
+        Err(denial) => shown_denial(denial),
+    };
+    let told: Map<String, Value> =
+        shown.into_iter().filter(|(key, _)| expect.contains_key(key)).collect();
+    assert_eq!(&told, expect, "{name}");
+}
+
+/// The permit, with the rows of the types that are asked for.
+fn shown_permit(permitted: &Permitted, expect: &Map<String, Value>) -> Map<String, Value> {
+    let asked = expect.get("rows").and_then(Value::as_object);
+    let rows: Map<String, Value> = asked
+        .into_iter()
+        .flatten()
+        .map(|(of, _)| {
+            let rows = permitted.rows(ResourceType::parse(of).unwrap());
+            let reach = match rows.reach() {
+                Reach::Nothing => "nothing",
+                Reach::Everything => "everything",
+            };
+            (of.clone(), reach.into())
+        })
+        .collect();
+    let granted_by = permitted.granted_by();
+    cases::object(&json!({"decision": "permit", "granted_by": granted_by, "rows": rows}))
+}
+
+fn shown_denial(denial: &Denial) -> Map<String, Value> {
+    let considered: Map<String, Value> = denial
+        .considered
+        .iter()
+        .map(|considered| (considered.policy.clone(), considered.verdict.name().into()))
+        .collect();
+    cases::object(&json!({
+        "decision": "deny", "anonymous": denial.anonymous, "considered": considered,
+    }))
+}
+
+#[test]
+fn decisions_are_as_the_cases_say() {
+    cases::each_case("decide", check);
+}
+
+fn many(count: usize, policy: impl Fn(usize) -> Value) -> Value {
+    (0..count).map(policy).collect()
+}
+
+#[test]
+fn a_denial_lists_no_more_policies_than_its_limit() {
+    let max = firewarden_access::limits::CONSIDERED_MAX;
+    let never = |index| json!({"id": format!("p{index:05}"), "engine": "json-schema", "schema": {"required": ["user"]}});
+    let policies = cases::policies(&many(max + 1, never));
+    let denial = cases::decided(&policies, &cases::caller(&json!({})), "GET /fhir/Patient", None);
+    let considered = denial.unwrap_err().considered;
+    assert_eq!(considered.len(), max);
+    let first = Considered { policy: "p00000".into(), verdict: Verdict::NotSatisfied };
+    assert_eq!(considered.first(), Some(&first));
+}
+
+#[test]
+fn policies_beyond_the_limit_of_a_decision_grant_nothing() {
+    let max = firewarden_access::limits::POLICIES_PER_DECISION_MAX;
+    let last = max;
+    let policy = |index| {
+        let key = if index == last { "uri" } else { "user" };
+        json!({"id": format!("p{index:06}"), "engine": "json-schema", "schema": {"required": [key]}})
+    };
+    let anonymous = cases::caller(&json!({}));
+    let all = many(max + 1, policy);
+    let decided = |list: &Value| {
+        cases::decided(&cases::policies(list), &anonymous, "GET /fhir/Patient", None).is_ok()
+    };
+    assert!(!decided(&all));
+    assert!(decided(&Value::Array(all.as_array().unwrap()[1..].to_vec())));
+}
+
+#[test]
+fn a_permit_is_of_the_policies_it_was_decided_on() {
+    let list = json!([{"id": "a", "engine": "allow", "link": [{"reference": "User/alice"}]}]);
+    let caller = cases::caller(&json!({"user": {"id": "alice"}}));
+    let permitted =
+        cases::decided(&cases::policies(&list), &caller, "GET /fhir/Patient/1", None).unwrap();
+    assert_eq!(permitted.policy_version(), Some(7));
+    let (interaction, rows) = permitted.into_parts();
+    assert_eq!(interaction.uri(), "/fhir/Patient/1");
+    assert_eq!(rows.policy_version(), Some(7));
+    assert_eq!(rows.granted_by(), ["a"]);
+}
+
+#[test]
+fn what_is_reached_on_the_way_needs_a_plain_search_of_its_own() {
+    let list = json!([{"id": "narrow", "engine": "json-schema", "schema": {
+        "required": ["params"],
+        "properties": {"params": {"required": ["name"], "properties": {"name": {"const": "a"}}}},
+    }}]);
+    let anonymous = cases::caller(&json!({}));
+    let of = ResourceType::parse("Patient").unwrap();
+    let permitted =
+        cases::decided(&cases::policies(&list), &anonymous, "GET /fhir/Patient?name=a", None);
+    let (_, rows) = permitted.unwrap().into_parts();
+    assert_eq!(rows.of(of).reach(), Reach::Everything);
+    assert_eq!(rows.reached(of).reach(), Reach::Nothing);
+}
+
+#[test]
+fn an_administrator_is_linked_by_an_allow_policy_in_force() {
+    let allow = |more: Value| {
+        let mut policy = cases::object(&more);
+        policy.insert("id".into(), "p".into());
+        policy.insert("engine".into(), "allow".into());
+        json!([policy])
+    };
+    let alice = json!({"user": {"id": "alice"}, "roles": [{"id": "r", "name": "chief"}]});
+    let user = json!([{"reference": "User/alice"}]);
+    for (policies, who, is) in [
+        (allow(json!({"link": user})), alice.clone(), true),
+        (allow(json!({"link": user})), json!({"user": {"id": "bob"}}), false),
+        (allow(json!({"link": user})), json!({"client": {"id": "alice"}}), false),
+        (allow(json!({"link": user})), json!({}), false),
+        (
+            allow(json!({"link": [{"resourceType": "Client", "id": "root"}]})),
+            json!({"client": {"id": "root"}}),
+            true,
+        ),
+        (allow(json!({"link": user, "active": false})), alice.clone(), false),
+        (allow(json!({"link": user, "period": {"end": "2026-05-31"}})), alice.clone(), false),
+        (allow(json!({"link": user, "period": {"start": "2026-06-01"}})), alice.clone(), true),
+        (allow(json!({"link": user, "roleName": "chief"})), alice.clone(), true),
+        (allow(json!({"link": user, "roleName": "nurse"})), alice.clone(), false),
+        (allow(json!({"roleName": "chief"})), alice.clone(), false),
+        (allow(json!({"link": user, "rows": {"Patient": "*"}})), alice.clone(), false),
+        (
+            json!([{"id": "p", "engine": "json-schema", "link": user, "schema": {"required": ["uri"]}}]),
+            alice,
+            false,
+        ),
+    ] {
+        let set = cases::policies(&policies);
+        assert_eq!(
+            set.is_administrator(&cases::caller(&who), cases::now()),
+            is,
+            "{policies} {who}"
+        );
+    }
+}

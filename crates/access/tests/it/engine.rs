@@ -1,0 +1,3 @@
+//! The engines, each with its cases.
+
+mod json_schema;

@@ -1,0 +1,4 @@
+//! The vocabulary as the other crates use it.
+
+mod request;
+mod search;

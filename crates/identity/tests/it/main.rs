@@ -1,0 +1,16 @@
+//! Credentials in, callers out: the whole crate through its face, against a fake provider.
+
+#[cfg(test)]
+mod clients;
+#[cfg(test)]
+mod key_sets;
+#[cfg(test)]
+mod minting;
+#[cfg(test)]
+mod saving;
+#[cfg(test)]
+mod tokens;
+#[cfg(test)]
+mod users;
+#[cfg(test)]
+mod world;

@@ -1,0 +1,168 @@
+//! One HTTP request, taken apart for the pipeline and put together again.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use firewarden_fhir::request::Body as ReadBody;
+use firewarden_identity::Credentials;
+use firewarden_interactions::bundle::ReadBundle;
+use firewarden_interactions::capability_statement;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode};
+use http_body::Body as _;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+
+use crate::app::{App, new_id};
+use crate::arrival::{self, Peer, RequestId, X_CLIENT_AUTH};
+use crate::audit::AuditRecord;
+use crate::failure::Refusal;
+use crate::media::{self, Form};
+use crate::pipeline::{Answer, authenticate, serve};
+use crate::respond::Writing;
+use crate::route::{self, Place, Public, Words};
+use crate::{endpoints, limits};
+
+/// Answers one request.
+pub(crate) async fn handle(app: Arc<App>, peer: Peer, request: Request<Body>) -> Response<Body> {
+    let request_id = RequestId::new();
+    let (parts, body) = request.into_parts();
+    let head_only = parts.method == Method::HEAD;
+    let has_credential =
+        parts.headers.contains_key(AUTHORIZATION) || parts.headers.contains_key(X_CLIENT_AUTH);
+    let query = parts.uri.query().unwrap_or_default();
+    let form = media::asked_for(&parts.headers, query);
+    let path = parts.uri.path();
+    let place = Place::of(path);
+    let writing = Writing {
+        form: form.unwrap_or(Form::FhirJson),
+        root: matches!(place, Ok(Place::Own(_))) || (path == "/" && parts.method == Method::PUT),
+        public_url: &app.public_url,
+        request_id,
+        has_credential,
+    };
+    if let Some(public) = route::public(&parts.method, path, has_credential) {
+        let (status, text) = public_answer(&app, public).await;
+        return without_body_of_head(writing.json(status, text), head_only);
+    }
+    let mut audit = AuditRecord::new(request_id, &parts.method);
+    let asking = Asking { app: &app, parts: &parts, peer, form_is_known: form.is_some() };
+    let work = asking.answer(body, place, &mut audit);
+    let answer = match tokio::time::timeout(limits::REQUEST_S_MAX, work).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Refusal::TimedOut),
+    };
+    let why = answer.as_ref().err().and_then(Refusal::for_log);
+    let response = match answer {
+        Ok(answer) => writing.answer(Ok(answer)),
+        Err(refusal) => writing.answer(Err(&refusal)),
+    };
+    audit.event(response.status(), why.as_deref());
+    without_body_of_head(response, head_only)
+}
+
+async fn public_answer(app: &App, public: Public) -> (StatusCode, String) {
+    match public {
+        Public::Live => endpoints::live(),
+        Public::Ready => endpoints::ready(app).await,
+        Public::Capabilities => {
+            let version = env!("CARGO_PKG_VERSION");
+            let statement = capability_statement(&app.public_url, version);
+            (StatusCode::OK, statement.to_string())
+        }
+    }
+}
+
+/// An answer to HEAD has the status and the header fields of GET.
+fn without_body_of_head(response: Response<Body>, head_only: bool) -> Response<Body> {
+    if head_only { response.map(|_| Body::empty()) } else { response }
+}
+
+/// A request, with what it takes to answer it.
+struct Asking<'a> {
+    app: &'a App,
+    parts: &'a Parts,
+    peer: Peer,
+    form_is_known: bool,
+}
+
+impl Asking<'_> {
+    async fn answer(
+        &self,
+        body: Body,
+        place: Result<Place<'_>, firewarden_fhir::request::NotServed>,
+        audit: &mut AuditRecord,
+    ) -> Result<Answer, Refusal> {
+        let Self { app, parts, .. } = self;
+        let authorization: Vec<&[u8]> =
+            parts.headers.get_all(AUTHORIZATION).iter().map(|value| value.as_bytes()).collect();
+        let credentials = Credentials::from_headers(&authorization);
+        let base_url = app.base_url();
+        let facts = arrival::facts(parts, self.peer, &app.settings.trusted_proxies, &base_url);
+        let facts = Arc::new(facts);
+        if !body.is_end_stream() {
+            // A body is only read of callers whose credential is accepted.
+            authenticate(app, &credentials, crate::app::now(), audit).await?;
+        }
+        let is_bundle = matches!(place, Ok(Place::Base));
+        let bytes = self.collect(body, is_bundle).await;
+        let asked = |now| {
+            if !self.form_is_known {
+                return Err(Refusal::NotAcceptable);
+            }
+            let place = place.as_ref().map_err(|not_served| Refusal::NotServed(*not_served))?;
+            let body = self.read(&bytes)?;
+            let handling = route::handling(&parts.headers);
+            let reading = ReadBundle { base_url: &base_url, now, handling, new_id };
+            route::asked(place, &self.words(), body, reading)
+        };
+        serve(app, &credentials, &facts, asked, audit).await
+    }
+
+    fn words(&self) -> Words<'_> {
+        Words {
+            method: &self.parts.method,
+            query: self.parts.uri.query().unwrap_or_default(),
+            headers: &self.parts.headers,
+        }
+    }
+
+    /// The body's bytes, within the limit. Its failures are told after the caller is known.
+    async fn collect(&self, body: Body, is_bundle: bool) -> Result<Bytes, NotCollected> {
+        let settings = &self.app.settings;
+        let limit = if is_bundle { settings.bundle_bytes_max } else { settings.body_bytes_max };
+        match Limited::new(body, limit).collect().await {
+            Ok(collected) => Ok(collected.to_bytes()),
+            Err(error) if is_length_limit(error.as_ref()) => Err(NotCollected::TooLarge),
+            Err(_) => Err(NotCollected::Broken),
+        }
+    }
+
+    fn read(&self, bytes: &Result<Bytes, NotCollected>) -> Result<ReadBody, Refusal> {
+        match bytes {
+            Ok(bytes) => {
+                media::read_body(&self.parts.headers, bytes).map_err(|_| Refusal::MediaType)
+            }
+            Err(NotCollected::TooLarge) => Err(Refusal::TooLarge),
+            Err(NotCollected::Broken) => Err(Refusal::MediaType),
+        }
+    }
+}
+
+/// Why a body could not be had.
+enum NotCollected {
+    TooLarge,
+    /// It ended early, or is not in the encoding it says.
+    Broken,
+}
+
+fn is_length_limit(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.is::<LengthLimitError>() {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}

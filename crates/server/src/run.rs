@@ -1,0 +1,155 @@
+//! From settings to a serving process, and to its end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use firewarden_identity::{Identity, NotAnAllowance, OutboundAllow};
+use firewarden_interactions::CursorKey;
+use firewarden_store::{Store, StoreError, StoreSettings};
+use tokio::net::TcpSocket;
+use tracing::{info, warn};
+use zeroize::Zeroizing;
+
+use crate::app::App;
+use crate::bootstrap::{self, BootstrapError};
+use crate::configuration::Configuration;
+use crate::directory::StoredDirectory;
+use crate::own_types::SecretHasher;
+use crate::secrets_key::{self, SecretsKeyError};
+use crate::settings::{Settings, SettingsError};
+use crate::tls::{self, TlsError};
+use crate::{limits, listen, logging};
+
+/// Why the server did not start. Each is one line that says what to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A setting cannot be used.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// An entry of `FIREWARDEN_OUTBOUND_ALLOW` cannot be read.
+    #[error("FIREWARDEN_OUTBOUND_ALLOW: {0}")]
+    Outbound(#[from] NotAnAllowance),
+    /// There is no key to seal secrets with.
+    #[error(transparent)]
+    SecretsKey(#[from] SecretsKeyError),
+    /// The database cannot be opened or read.
+    #[error("the database `{path}`: {error}")]
+    Database {
+        /// Which.
+        path: String,
+        /// Why.
+        error: StoreError,
+    },
+    /// What must be there before the port opens is not.
+    #[error(transparent)]
+    Bootstrap(#[from] BootstrapError),
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The port cannot be opened.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        error: std::io::Error,
+    },
+}
+
+/// A server that has started: what its operator is told.
+pub struct Started {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its public URL.
+    pub public_url: String,
+    /// The id of the root client.
+    pub root_client_id: String,
+    /// The root client's secret, if it was made just now; it is not shown again.
+    pub generated_secret: Option<Zeroizing<String>>,
+}
+
+/// Runs the server until `stop`, then finishes the requests in flight and closes the database.
+/// `started` is called when the port is open.
+pub async fn serve(
+    settings: Settings,
+    stop: impl Future<Output = ()>,
+    started: impl FnOnce(&Started),
+) -> Result<(), ServeError> {
+    let _log = logging::start(&settings)?;
+    let address = settings.listen;
+    let cannot_listen = |error| ServeError::Listen { address, error };
+    // The port is taken at once and opens last: until then connections are refused.
+    let socket = bound_socket(address).map_err(cannot_listen)?;
+    let address = socket.local_addr().map_err(cannot_listen)?;
+    let tls = settings.tls.clone().map(tls::acceptor).transpose()?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let public_url = settings.public_url.clone();
+    let public_url = public_url.unwrap_or_else(|| format!("{scheme}://{address}"));
+    if tls.is_none() && !address.ip().is_loopback() {
+        warn!(%address, "listening without TLS beyond this machine: put a proxy with TLS before it");
+    }
+    let app = open(settings, public_url).await?;
+    let generated_secret = bootstrap::root_client(&app).await?;
+    if let Some(path) = &app.settings.init_bundle {
+        bootstrap::init_bundle(&app, path).await?;
+    }
+    let app = Arc::new(app);
+    let listener = socket.listen(limits::BACKLOG).map_err(cannot_listen)?;
+    info!(%address, public_url = app.public_url, "serving");
+    started(&Started {
+        address,
+        public_url: app.public_url.clone(),
+        root_client_id: app.settings.root_client_id.to_string(),
+        generated_secret,
+    });
+    listen::listen(Arc::clone(&app), listener, tls, stop).await;
+    if let Err(error) = app.store.close().await {
+        warn!(%error, "the database was not closed in order; nothing acknowledged is lost");
+    }
+    info!("stopped");
+    Ok(())
+}
+
+fn bound_socket(address: SocketAddr) -> std::io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+async fn open(settings: Settings, public_url: String) -> Result<App, ServeError> {
+    let path = settings.database_path.display().to_string();
+    let database = |error| ServeError::Database { path: path.clone(), error };
+    let outbound = OutboundAllow::parse(&settings.outbound_allow.join(","))?;
+    let secrets_key = match &settings.secrets_key {
+        Some(key) => key.clone(),
+        None => secrets_key::beside(&settings.database_path)?,
+    };
+    let cursor_key = CursorKey::new(secrets_key.as_slice());
+    let store = Store::open(StoreSettings {
+        path: settings.database_path.clone(),
+        base_url: format!("{public_url}/fhir"),
+        secrets_key,
+        readers: std::thread::available_parallelism().map_or(2, |n| n.get()).max(2) * 2,
+    })
+    .map_err(database)?;
+    let mut random_key = [0; 32];
+    let no_randomness = |_| SettingsError::new("SECRETS_KEY", "there is no randomness");
+    aws_lc_rs::rand::fill(&mut random_key).map_err(no_randomness)?;
+    let runtime = tokio::runtime::Handle::current();
+    let identity = Arc::new(Identity::new(outbound.clone(), &random_key, runtime));
+    let configuration = Configuration::load(store.clone(), Arc::clone(&identity), outbound.clone());
+    Ok(App {
+        configuration: configuration.await.map_err(database)?,
+        directory: StoredDirectory::new(store.clone()),
+        hasher: SecretHasher::new(),
+        stopping: AtomicBool::new(false),
+        settings,
+        public_url,
+        store,
+        identity,
+        outbound,
+        cursor_key,
+    })
+}
