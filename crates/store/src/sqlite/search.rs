@@ -1,6 +1,7 @@
 //! Searches: the index gives candidates, their packed values decide.
 
 mod candidates;
+mod index_order;
 mod ranges;
 mod sources;
 
@@ -8,7 +9,7 @@ use firewarden_access::{Reach, RowFilter};
 use firewarden_fhir::definitions::SearchParameter;
 use firewarden_fhir::search::{SearchQuery, TotalMode};
 use firewarden_fhir::{Id, Target, Timestamp};
-use rusqlite::{Row, params_from_iter};
+use rusqlite::{CachedStatement, Row, params_from_iter};
 
 use super::connection::unavailable;
 use super::dictionary::{Dictionary, TypeCode};
@@ -94,6 +95,11 @@ impl<'a> Search<'a> {
             Some(place) if self.order.is_by_key() => place.key,
             Some(_) | None => i64::MIN,
         };
+        if self.sources.is_empty()
+            && let Some(places) = self.places_by_index(after, count)?
+        {
+            return Ok(places);
+        }
         let candidates = self.choose(after_key)?;
         let streamed = matches!(candidates, Candidates::Streamed(_));
         let (candidates, in_order) = match self.order.by_updated() {
@@ -153,12 +159,15 @@ impl<'a> Search<'a> {
         candidates: Candidates,
         mut take: impl FnMut(Place) -> bool,
     ) -> Result<(), StoreError> {
+        let mut look = self.look()?;
+        let mut go_on = |key: i64| match self.matching(&mut look, key)? {
+            Some(place) => Ok(take(place)),
+            None => Ok(true),
+        };
         match candidates {
             Candidates::Gathered(keys) => {
                 for key in keys {
-                    if let Some(place) = self.matching(key)?
-                        && !take(place)
-                    {
+                    if !go_on(key)? {
                         break;
                     }
                 }
@@ -170,12 +179,8 @@ impl<'a> Search<'a> {
                 let mut last = None;
                 while let Some(found) = rows.next().map_err(unavailable)? {
                     let key: i64 = found.get(0).map_err(unavailable)?;
-                    if last.replace(key) == Some(key) {
-                        continue;
-                    }
-                    if let Some(place) = self.matching(key)?
-                        && !take(place)
-                    {
+                    let repeated = last.replace(key) == Some(key);
+                    if !repeated && !go_on(key)? {
                         break;
                     }
                 }
@@ -184,17 +189,23 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    /// Where the resource of that key stands, if it matches.
-    fn matching(&self, key: i64) -> Result<Option<Place>, StoreError> {
-        self.reading.check_time()?;
-        let mut statement = self
-            .reading
+    fn look(&self) -> Result<CachedStatement<'_>, StoreError> {
+        self.reading
             .connection
             .prepare_cached(
                 "SELECT id, updated, packed FROM resource WHERE key = ?1 AND deleted = 0",
             )
-            .map_err(unavailable)?;
-        let mut rows = statement.query([key]).map_err(unavailable)?;
+            .map_err(unavailable)
+    }
+
+    /// Where the resource of that key stands, if it matches.
+    fn matching(
+        &self,
+        look: &mut CachedStatement<'_>,
+        key: i64,
+    ) -> Result<Option<Place>, StoreError> {
+        self.reading.check_time()?;
+        let mut rows = look.query([key]).map_err(unavailable)?;
         match rows.next().map_err(unavailable)? {
             Some(found) => self.place(key, found).map_err(unavailable),
             None => Ok(None),
