@@ -287,3 +287,51 @@ fn roll_back(connection: &Connection) -> rusqlite::Result<()> {
 fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
     connection.prepare_cached(sql)?.execute([]).map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use firewarden_access::SystemTask;
+    use firewarden_fhir::{Id, IfMatch, ResourceType, Target, Timestamp};
+
+    use super::*;
+    use crate::prepare::{PreparedChange, PreparedWrite};
+
+    fn request(writes: usize) -> Message {
+        let of = ResourceType::parse("Patient").unwrap();
+        let write = |_| PreparedWrite {
+            target: Target::new(of, Id::parse("a").unwrap()),
+            rows: SystemTask::InitBundle.rows(of),
+            change: PreparedChange::Delete(IfMatch::Any),
+        };
+        let writes = (0..writes).map(write).collect();
+        let request = Prepared { policy_version: None, now: Timestamp::UNIX_EPOCH, writes };
+        Message::Write(Job { request, answer: oneshot::channel().0 })
+    }
+
+    /// How many of so many requests, of so many writes each, the first batch takes.
+    fn first_batch(requests: usize, writes: usize) -> usize {
+        let (queue, mut waiting) = mpsc::channel(requests);
+        for _ in 1..requests {
+            assert!(queue.try_send(request(writes)).is_ok());
+        }
+        gather(request(writes), &mut waiting).0.len()
+    }
+
+    #[test]
+    fn a_batch_is_bounded_in_requests_and_in_writes() {
+        assert_eq!(first_batch(3, 1), 3);
+        assert_eq!(first_batch(BATCH_REQUESTS_MAX + 9, 1), BATCH_REQUESTS_MAX);
+        assert_eq!(first_batch(9, BATCH_WRITES_MAX / 2), 2);
+        assert_eq!(first_batch(9, BATCH_WRITES_MAX * 2), 1);
+    }
+
+    #[test]
+    fn a_close_waits_for_what_was_queued_before_it() {
+        let (queue, mut waiting) = mpsc::channel(9);
+        assert!(queue.try_send(request(1)).is_ok());
+        assert!(queue.try_send(Message::Close(oneshot::channel().0)).is_ok());
+        assert!(queue.try_send(request(1)).is_ok());
+        let (jobs, close) = gather(request(1), &mut waiting);
+        assert_eq!((jobs.len(), close.is_some()), (2, true));
+    }
+}
