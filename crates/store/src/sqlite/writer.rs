@@ -325,6 +325,61 @@ mod tests {
         assert_eq!(first_batch(9, BATCH_WRITES_MAX * 2), 1);
     }
 
+    fn thread_on(path: PathBuf) -> WriterThread {
+        let mut connection = connection::open_writer(&path).unwrap();
+        super::super::schema::migrate(&mut connection).unwrap();
+        WriterThread {
+            dictionary: Arc::new(Dictionary::register(&mut connection).unwrap()),
+            connection: Some(connection),
+            path,
+            systems: Systems::default(),
+            policy_version: Arc::new(AtomicU64::new(0)),
+            connected: Arc::new(AtomicBool::new(true)),
+        }
+    }
+
+    /// What each of so many requests, committed together, is told.
+    fn told(thread: &mut WriterThread, requests: usize) -> Vec<String> {
+        let message = |_| {
+            let Message::Write(mut job) = request(1) else { panic!() };
+            let (answer, receiver) = oneshot::channel();
+            job.answer = answer;
+            (job, receiver)
+        };
+        let (jobs, receivers): (Vec<_>, Vec<_>) = (0..requests).map(message).unzip();
+        thread.batch(jobs);
+        let told = |mut receiver: Answer| match receiver.try_recv().unwrap() {
+            Ok(_) => "done".to_owned(),
+            Err(WriteError::Unknown(_)) => "unknown".to_owned(),
+            Err(WriteError::Unavailable(_)) => "unavailable".to_owned(),
+            Err(other) => other.to_string(),
+        };
+        receivers.into_iter().map(told).collect()
+    }
+
+    #[test]
+    fn after_a_failed_commit_the_fate_of_the_batch_is_unknown_and_the_next_one_is_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut thread = thread_on(folder.path().join("db"));
+        assert_eq!(told(&mut thread, 2), ["done", "done"]);
+        thread.connection.as_mut().unwrap().commit_hook(Some(|| true)).unwrap();
+        assert_eq!(told(&mut thread, 2), ["unknown", "unknown"]);
+        assert_eq!(told(&mut thread, 2), ["done", "done"]);
+    }
+
+    #[test]
+    fn without_its_file_the_writer_refuses_until_it_is_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut thread = thread_on(folder.path().join("db"));
+        let path = std::mem::replace(&mut thread.path, folder.path().join("none/db"));
+        thread.connection = None;
+        assert_eq!(told(&mut thread, 1), ["unavailable"]);
+        assert!(!thread.connected.load(Ordering::Acquire));
+        thread.path = path;
+        assert_eq!(told(&mut thread, 1), ["done"]);
+        assert!(thread.connected.load(Ordering::Acquire));
+    }
+
     #[test]
     fn a_close_waits_for_what_was_queued_before_it() {
         let (queue, mut waiting) = mpsc::channel(9);

@@ -109,7 +109,7 @@ async fn the_number_of_readers_is_bounded_and_never_none() {
 }
 
 #[tokio::test]
-async fn the_files_of_a_lost_process_are_taken_up_again() {
+async fn the_files_of_a_killed_server_are_taken_up_again() {
     let folder = tempfile::tempdir().unwrap();
     let store = open_in(folder.path()).unwrap();
     for _ in 0..3 {
