@@ -3,10 +3,14 @@
 use std::net::IpAddr;
 
 use firewarden_access::RequestFacts;
-use http::header::{AUTHORIZATION, COOKIE, FORWARDED, HeaderName};
+use firewarden_fhir::Issue;
+use http::header::{AUTHORIZATION, COOKIE, FORWARDED, HOST, HeaderName};
 use http::{HeaderMap, request::Parts};
 use ipnet::IpNet;
 use uuid::Uuid;
+
+use crate::failure::Refusal;
+use crate::limits;
 
 /// `X-Client-Auth`, which carries a credential.
 pub(crate) const X_CLIENT_AUTH: HeaderName = HeaderName::from_static("x-client-auth");
@@ -37,6 +41,20 @@ impl std::fmt::Display for RequestId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// Refuses what is too long to be looked at, and what another server on the way may have read as
+/// another request.
+pub(crate) fn check(parts: &Parts) -> Result<(), Refusal> {
+    let target_len = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    if target_len > limits::URI_BYTES_MAX {
+        return Err(Refusal::UrlTooLong);
+    }
+    if parts.headers.get_all(HOST).iter().count() > 1 {
+        let issue = Issue::error("invalid", "more than one `Host` was sent");
+        return Err(Refusal::BadRequest(issue));
+    }
+    Ok(())
 }
 
 /// What policies may learn of the request.

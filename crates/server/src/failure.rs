@@ -20,6 +20,8 @@ pub(crate) enum Refusal {
     NotServed(NotServed),
     /// The request cannot be understood; who sent it may do what it asks.
     BadRequest(Issue),
+    /// The URL is longer than allowed.
+    UrlTooLong,
     /// The body is larger than allowed.
     TooLarge,
     /// The body's media type is not read.
@@ -71,6 +73,11 @@ impl Refusal {
                 "this method is not served at this URL",
             ),
             Self::BadRequest(issue) => with(StatusCode::BAD_REQUEST, std::slice::from_ref(issue)),
+            Self::UrlTooLong => error(
+                StatusCode::URI_TOO_LONG,
+                "too-long",
+                "the URL is longer than this server accepts: search by `POST _search`",
+            ),
             Self::TooLarge => error(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "too-long",
@@ -112,6 +119,7 @@ impl Refusal {
             | Self::Forbidden
             | Self::NotServed(_)
             | Self::BadRequest(_)
+            | Self::UrlTooLong
             | Self::TooLarge
             | Self::MediaType
             | Self::NotAcceptable

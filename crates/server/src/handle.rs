@@ -6,8 +6,8 @@ use axum::body::{Body, Bytes};
 use firewarden_fhir::request::Body as ReadBody;
 use firewarden_identity::Credentials;
 use firewarden_interactions::bundle::ReadBundle;
-use firewarden_interactions::capability_statement;
-use http::header::AUTHORIZATION;
+use firewarden_interactions::{Failure, capability_statement};
+use http::header::{AUTHORIZATION, CONTENT_ENCODING};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
@@ -94,14 +94,17 @@ impl Asking<'_> {
         audit: &mut AuditRecord,
     ) -> Result<Answer, Refusal> {
         let Self { app, parts, .. } = self;
+        arrival::check(parts)?;
         let authorization: Vec<&[u8]> =
             parts.headers.get_all(AUTHORIZATION).iter().map(|value| value.as_bytes()).collect();
         let credentials = Credentials::from_headers(&authorization);
         let base_url = app.base_url();
         let facts = arrival::facts(parts, self.peer, &app.settings.trusted_proxies, &base_url);
         let facts = Arc::new(facts);
-        if !body.is_end_stream() {
-            // A body is only read of callers whose credential is accepted.
+        if body.size_hint().exact() != Some(0) {
+            // A body is only read of callers whose credential is accepted, by the configuration as
+            // it is now: a provider that was trusted a moment ago counts already.
+            app.configuration.current().await.map_err(Failure::from)?;
             authenticate(app, &credentials, crate::app::now(), audit).await?;
         }
         let is_bundle = matches!(place, Ok(Place::Base));
@@ -138,8 +141,14 @@ impl Asking<'_> {
         }
     }
 
+    fn is_encoded(&self) -> bool {
+        self.parts.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity")
+    }
+
     fn read(&self, bytes: &Result<Bytes, NotCollected>) -> Result<ReadBody, Refusal> {
         match bytes {
+            // What stands there still is an encoding that was not undone.
+            Ok(_) if self.is_encoded() => Err(Refusal::MediaType),
             Ok(bytes) => {
                 media::read_body(&self.parts.headers, bytes).map_err(|_| Refusal::MediaType)
             }

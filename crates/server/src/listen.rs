@@ -136,7 +136,9 @@ fn router(app: &Arc<App>) -> Router {
     let answer = |State(app): State<Arc<App>>,
                   axum::Extension(peer): axum::Extension<Peer>,
                   request: Request<Body>| handle(app, peer, request);
-    let handler = answer.layer(RequestDecompressionLayer::new());
+    // An encoding that cannot be undone is told of as every other fault is, after the decision.
+    let decompression = RequestDecompressionLayer::new().pass_through_unaccepted(true);
+    let handler = answer.layer(decompression);
     let router = Router::new().fallback(handler).with_state(Arc::clone(app));
     router.layer(CatchPanicLayer::custom(panicked)).layer(cors(app))
 }

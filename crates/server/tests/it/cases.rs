@@ -1,0 +1,215 @@
+//! Runs the files of tests/cases: each is a conversation with a server of its own.
+//!
+//! `settings` are the server's, `given` what the root client puts first, `steps` the requests in
+//! their order. A step's `as` is `root` (the default), `anonymous`, `bad` or the subject of a
+//! valid token. What a step says of the answer must hold: `status`, `body` (objects are open, lists
+//! are whole), `at` (by JSON Pointer, null for absent), `finds` and `finds_in_order` (ids of
+//! matches), `has` and `lacks` (texts), `headers` (null for absent), `same_as` (the whole text of
+//! an earlier step's answer). `save` keeps parts of an answer, for `${name}` in later steps.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use firewarden_fhir::yaml;
+use serde_json::{Map, Value, json};
+
+use crate::harness::{TestServer, token};
+use crate::http::{Answer, is_own};
+
+const MEMBERS: &[&str] = &[
+    "it",
+    "as",
+    "request",
+    "send",
+    "json",
+    "text",
+    "content_type",
+    "status",
+    "body",
+    "at",
+    "finds",
+    "finds_in_order",
+    "has",
+    "lacks",
+    "headers",
+    "same_as",
+    "save",
+];
+
+/// Runs every file of a folder below tests/cases.
+pub(crate) async fn each_file(folder: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(folder);
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(!files.is_empty(), "no cases in {}", folder.display());
+    for file in files {
+        let text = std::fs::read(&file).unwrap();
+        let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+        let cases = yaml::parse(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        Conversation::begin(&name, &cases).await.hold(&cases).await;
+    }
+}
+
+struct Conversation {
+    name: String,
+    server: TestServer,
+    saved: HashMap<String, String>,
+    told: HashMap<String, String>,
+}
+
+impl Conversation {
+    async fn begin(name: &str, cases: &Value) -> Self {
+        let settings = cases["settings"].as_object().cloned().unwrap_or_default();
+        let settings: Vec<(&str, &str)> =
+            settings.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap())).collect();
+        let server = TestServer::with(&settings).await;
+        server.trust().await;
+        for resource in cases["given"].as_array().into_iter().flatten() {
+            server.put(resource.clone()).await;
+        }
+        Self { name: name.to_owned(), server, saved: HashMap::new(), told: HashMap::new() }
+    }
+
+    async fn hold(mut self, cases: &Value) {
+        for step in cases["steps"].as_array().expect("steps") {
+            let step = step.as_object().unwrap();
+            let unknown = step.keys().find(|key| !MEMBERS.contains(&key.as_str()));
+            assert_eq!(unknown, None, "{}: no such member of a step", self.name);
+            self.step(step).await;
+        }
+        self.server.close().await;
+    }
+
+    async fn step(&mut self, step: &Map<String, Value>) {
+        let line = self.filled(step["request"].as_str().unwrap());
+        let name = step.get("it").and_then(Value::as_str).unwrap_or(&line).to_owned();
+        let site = &self.server.site;
+        let mut ask = match step.get("as").and_then(Value::as_str).unwrap_or("root") {
+            "root" => site.root(&line),
+            "anonymous" => site.ask(&line),
+            "bad" => site.bearer("not.a.token", &line),
+            subject => site.bearer(&token(subject), &line),
+        };
+        for (name, value) in object(step, "send") {
+            ask = ask.header(&name, &self.filled(value.as_str().unwrap()));
+        }
+        if let Some(body) = step.get("json") {
+            ask = ask.body("application/fhir+json", self.filled(&body.to_string()));
+        }
+        if let Some(text) = step.get("text") {
+            let content_type = step.get("content_type").and_then(Value::as_str);
+            let text = self.filled(text.as_str().unwrap());
+            ask = ask.body(content_type.unwrap_or("text/yaml"), text);
+        }
+        let answer = ask.await;
+        let check = Check { file: &self.name, step: &name, answer: &answer };
+        check.status(step);
+        check.content(step);
+        check.found(step);
+        if let Some(other) = step.get("same_as").and_then(Value::as_str) {
+            assert_eq!(self.told[other], answer.text, "{}: {name}", self.name);
+        }
+        for (variable, pointer) in object(step, "save") {
+            let value = answer.at(pointer.as_str().unwrap());
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            self.saved.insert(variable, text);
+        }
+        self.told.insert(name, answer.text);
+    }
+
+    fn filled(&self, text: &str) -> String {
+        let saved = self.saved.iter();
+        let text = saved.fold(text.to_owned(), |text, (name, value)| {
+            text.replace(&format!("${{{name}}}"), value)
+        });
+        text.replace("${url}", &self.server.url)
+    }
+}
+
+fn object(step: &Map<String, Value>, name: &str) -> Map<String, Value> {
+    step.get(name).and_then(Value::as_object).cloned().unwrap_or_default()
+}
+
+fn texts(value: Option<&Value>) -> Vec<String> {
+    let items = value.and_then(Value::as_array).into_iter().flatten();
+    items.map(|item| item.as_str().unwrap().to_owned()).collect()
+}
+
+/// What a step says of its answer.
+struct Check<'a> {
+    file: &'a str,
+    step: &'a str,
+    answer: &'a Answer,
+}
+
+impl Check<'_> {
+    fn place(&self) -> String {
+        format!("{}: {}: {:?}", self.file, self.step, self.answer)
+    }
+
+    fn status(&self, step: &Map<String, Value>) {
+        let status = step.get("status").and_then(Value::as_u64).expect("a status");
+        assert_eq!(u64::from(self.answer.status), status, "{}", self.place());
+        for (name, value) in object(step, "headers") {
+            assert_eq!(self.answer.header(&name), value.as_str(), "{name} {}", self.place());
+        }
+    }
+
+    fn content(&self, step: &Map<String, Value>) {
+        if let Some(expected) = step.get("body") {
+            let answered = self.answer.json();
+            assert!(holds(expected, &answered), "expected {expected} in {}", self.place());
+        }
+        for (pointer, value) in object(step, "at") {
+            assert_eq!(self.answer.at(&pointer), value, "{pointer} {}", self.place());
+        }
+        for text in texts(step.get("has")) {
+            assert!(self.answer.text.contains(&text), "has not `{text}`: {}", self.place());
+        }
+        for text in texts(step.get("lacks")) {
+            assert!(!self.answer.text.contains(&text), "has `{text}`: {}", self.place());
+        }
+    }
+
+    fn found(&self, step: &Map<String, Value>) {
+        if step.contains_key("finds_in_order") {
+            let found = self.answer.ids();
+            assert_eq!(found, texts(step.get("finds_in_order")), "{}", self.place());
+        }
+        if step.contains_key("finds") {
+            let (mut found, mut expected) = (self.answer.ids(), texts(step.get("finds")));
+            found.sort();
+            expected.sort();
+            assert_eq!(found, expected, "{}", self.place());
+        }
+    }
+}
+
+/// Whether the value holds what is expected: objects may have more members, lists may not.
+fn holds(expected: &Value, value: &Value) -> bool {
+    match (expected, value) {
+        (Value::Object(expected), Value::Object(value)) => {
+            expected.iter().all(|(name, expected)| match value.get(name) {
+                Some(value) => holds(expected, value),
+                None => expected.is_null(),
+            })
+        }
+        (Value::Array(expected), Value::Array(value)) => {
+            expected.len() == value.len()
+                && expected.iter().zip(value).all(|(expected, value)| holds(expected, value))
+        }
+        _ => expected == value,
+    }
+}
+
+#[test]
+fn what_is_expected_is_compared_as_the_cases_assume() {
+    let value = json!({"a": [{"b": 1, "c": 2}], "d": "x"});
+    assert!(holds(&json!({"a": [{"b": 1}]}), &value));
+    assert!(holds(&json!({"e": null}), &value));
+    for wrong in [json!({"a": []}), json!({"a": [{"b": 2}]}), json!({"d": null}), json!([])] {
+        assert!(!holds(&wrong, &value), "{wrong}");
+    }
+    assert!(is_own("User") && !is_own("Patient"));
+}
