@@ -70,8 +70,8 @@ impl OutboundAllow {
             return Some(());
         }
         let (host, port) = match entry.rsplit_once(':') {
-            Some((host, port)) => (host, Some(port.parse::<u16>().ok()?)),
-            None => (entry, None),
+            Some((host, port)) if !entry.ends_with(']') => (host, Some(port.parse().ok()?)),
+            _ => (entry, None),
         };
         let host = Host::parse(host).ok()?;
         self.hosts.push((host.to_string().to_ascii_lowercase(), port));
@@ -303,6 +303,14 @@ mod tests {
             ("http://10.2.2.3/jwks", false),
             ("http://[::1]:8080/jwks", true),
             ("http://localhost/jwks", false),
+        ] {
+            assert_eq!(allow.url(text).is_ok(), allowed, "{text}");
+        }
+        let allow = OutboundAllow::parse("[::1]:8443,[::2]").unwrap();
+        for (text, allowed) in [
+            ("http://[::1]:8443/jwks", true),
+            ("http://[::1]:8444/jwks", false),
+            ("http://[::2]/jwks", true),
         ] {
             assert_eq!(allow.url(text).is_ok(), allowed, "{text}");
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_lc_rs::digest;
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
@@ -62,6 +63,8 @@ impl Remembered {
     pub(crate) fn new(epoch: Epoch) -> Self {
         let tokens = Cache::builder()
             .max_capacity(limits::VERIFIED_BYTES_MAX)
+            // A token that just came will come again; how often it came before tells little.
+            .eviction_policy(EvictionPolicy::lru())
             .weigher(|_, entry: &Arc<Entry>| entry.bytes)
             .time_to_live(limits::VERIFIED_AGE_MAX)
             .build();

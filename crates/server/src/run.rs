@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use firewarden_identity::{Identity, NotAnAllowance, OutboundAllow};
-use firewarden_interactions::CursorKey;
+use firewarden_interactions::ServerKey;
 use firewarden_store::{Store, StoreError, StoreSettings};
 use tokio::net::TcpSocket;
 use tokio_rustls::TlsAcceptor;
@@ -77,7 +77,7 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
     started: impl FnOnce(&Started),
 ) -> Result<(), ServeError> {
-    logging::start(&settings)?;
+    let _log = logging::start(&settings)?;
     let address = settings.listen;
     let cannot_listen = |error| ServeError::Listen { address, error };
     // The port is taken at once and opens last: until then connections are refused.
@@ -141,10 +141,11 @@ async fn open(settings: Settings, public_url: String) -> Result<App, ServeError>
         Some(key) => key.clone(),
         None => secrets_key::beside(&settings.database_path)?,
     };
-    let cursor_key = CursorKey::new(secrets_key.as_slice());
+    let server_key = ServerKey::new(secrets_key.as_slice());
+    let base_url = format!("{public_url}/fhir");
     let store = Store::open(StoreSettings {
         path: settings.database_path.clone(),
-        base_url: format!("{public_url}/fhir"),
+        base_url: base_url.clone(),
         secrets_key,
         readers: std::thread::available_parallelism().map_or(2, |n| n.get()).max(2) * 2,
     })
@@ -162,9 +163,10 @@ async fn open(settings: Settings, public_url: String) -> Result<App, ServeError>
         stopping: AtomicBool::new(false),
         settings,
         public_url,
+        base_url,
         store,
         identity,
         outbound,
-        cursor_key,
+        server_key,
     })
 }

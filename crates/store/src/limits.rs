@@ -27,7 +27,7 @@ pub const BUSY_TIME: Duration = Duration::from_secs(2);
 /// Virtual machine instructions of SQLite between two looks at whether the time is up.
 pub const INSTRUCTIONS_BETWEEN_CHECKS: i32 = 4_000;
 /// Pages in the write-ahead log before they are moved to the database.
-pub const WAL_PAGES: i64 = 4_000;
+pub const WAL_PAGES: i64 = 16_000;
 /// Bytes that the write-ahead log's file keeps when it is empty.
 pub const WAL_FILE_BYTES_MAX: i64 = 64 * 1024 * 1024;
 /// KiB of the database that the writer, a point reader and a searcher keep in memory.

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use firewarden_fhir::definitions::SearchParameter;
+use firewarden_fhir::definitions::{ParameterType, SearchParameter};
 use firewarden_fhir::search::{SearchQuery, SortBy, SortKey};
 
 use crate::StoreError;
@@ -64,13 +64,24 @@ impl<'q> Order<'q> {
         }
     }
 
+    /// The parameter of type date, number or quantity that alone is compared, and whether the
+    /// greatest come first.
+    pub(crate) fn by_beginning(&self) -> Option<(ParameterType, ParameterCode, bool)> {
+        match self.keys.as_slice() {
+            [(SortKey { by: SortBy::Parameter(parameter), descending }, Some(code))] => {
+                Some((parameter.kind, *code, *descending))
+            }
+            _ => None,
+        }
+    }
+
     /// Where the candidate of that key stands.
     pub(crate) fn place(&self, key: i64, candidate: &Candidate<'_>) -> Place {
         let values = self.keys.iter().map(|(sort, code)| match sort.by {
             SortBy::Id => Part::Text(candidate.id.to_owned()),
             SortBy::LastUpdated => Part::Integer(candidate.updated.as_millisecond()),
             SortBy::Parameter(_) => {
-                let values = candidate.of(*code).map(|value| part(value, sort.descending));
+                let values = candidate.of(*code).map(part);
                 let chosen =
                     if sort.descending { values.max_by(order) } else { values.min_by(order) };
                 chosen.unwrap_or(Part::Missing)
@@ -120,18 +131,16 @@ impl<'q> Order<'q> {
     }
 }
 
-/// What of a value is compared: where it begins, or where it ends when the greatest come first.
-fn part(value: &Value<'_>, descending: bool) -> Part {
+/// What of a value is compared: of a stretch of time and a range of numbers where it begins.
+fn part(value: &Value<'_>) -> Part {
     let text = |text: &str| Part::Text(cut(text, SORT_TEXT_BYTES_MAX).to_owned());
     match *value {
         Value::String(string) => text(&fold(string)),
         Value::Token { code, .. } => text(code),
         Value::Local { resource_type, id } => text(&format!("{resource_type}/{id}")),
         Value::Absolute(url) | Value::Uri(url) => text(url),
-        Value::Date(range) => Part::Integer(if descending { range.high_us } else { range.low_us }),
-        Value::Number { low, high } | Value::Quantity { low, high, .. } => {
-            Part::Real(if descending { high } else { low })
-        }
+        Value::Date(range) => Part::Integer(range.low_us),
+        Value::Number { low, .. } | Value::Quantity { low, .. } => Part::Real(low),
     }
 }
 

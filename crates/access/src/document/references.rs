@@ -101,6 +101,8 @@ impl Shape<'_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const BASE: &str = "https://fw.example/fhir";
@@ -204,6 +206,53 @@ mod tests {
             let mut stored = sent.clone();
             of_stored_resource(&mut stored, BASE);
             assert_eq!(stored, sent);
+        }
+    }
+
+    /// Every element below the root that has an id or a type, with its reference.
+    fn identified(value: &Value, found: &mut Vec<Value>) {
+        let inner: Vec<&Value> = match value {
+            Value::Object(members) => members.values().collect(),
+            Value::Array(items) => items.iter().collect(),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+        };
+        for inner in inner {
+            if inner.get("id").is_some() || inner.get("resourceType").is_some() {
+                found.push(inner.clone());
+            }
+            identified(inner, found);
+        }
+    }
+
+    fn any_element() -> impl Strategy<Value = Value> {
+        let leaf = prop::sample::select(vec!["Patient/1", "Group/2/_history/1", "Z", "#p", ""]);
+        leaf.prop_map(Value::from).prop_recursive(5, 40, 4, |inner| {
+            let names = vec!["id", "resourceType", "reference", "subject", "entry", "resource"];
+            let members = prop::collection::vec((prop::sample::select(names), inner.clone()), 0..5);
+            prop_oneof![
+                prop::collection::vec(inner, 0..4).prop_map(Value::from),
+                members.prop_map(|members| {
+                    let members = members.into_iter();
+                    Value::Object(members.map(|(name, value)| (name.to_owned(), value)).collect())
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_an_element_is_identified_by_is_what_it_refers_to(subject in any_element()) {
+            let seen = shaped("Observation", json!({"subject": subject}));
+            let mut found = Vec::new();
+            identified(&seen, &mut found);
+            for element in found {
+                let text = element["reference"].as_str().unwrap();
+                let Some(Reference::Local { target, .. }) = Reference::parse(text, BASE) else {
+                    panic!("{element}");
+                };
+                prop_assert_eq!(&element["resourceType"], target.resource_type.name());
+                prop_assert_eq!(&element["id"], target.id.as_str());
+            }
         }
     }
 

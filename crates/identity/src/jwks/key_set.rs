@@ -144,3 +144,55 @@ fn edwards(jwk: &Map<String, Value>) -> Option<(Algorithm, ParsedPublicKey)> {
     let x = bytes(jwk, "x").filter(|x| x.len() == 32)?;
     Some((Algorithm::EdDsa, ParsedPublicKey::new(&signature::ED25519, x).ok()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_holds_no_usable_key_is_no_empty_set() {
+        for (text, fault) in [
+            ("", KeySetFault::NotAKeySet),
+            ("<html>", KeySetFault::NotAKeySet),
+            ("[]", KeySetFault::NotAKeySet),
+            ("{}", KeySetFault::NotAKeySet),
+            (r#"{"keys":{}}"#, KeySetFault::NotAKeySet),
+            (r#"{"keys":[],"keys":[]}"#, KeySetFault::NotAKeySet),
+            (r#"{"keys":[]}"#, KeySetFault::NoUsableKey),
+            (r#"{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}"#, KeySetFault::NoUsableKey),
+        ] {
+            let read = KeySet::parse(text.as_bytes(), &Algorithm::ALL);
+            assert_eq!(read.err(), Some(fault), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_key_is_read_or_dropped(
+            kind in "RSA|EC|OKP",
+            curve in "P-256|P-384|P-521|Ed25519",
+            first in proptest::collection::vec(any::<u8>(), 0..300),
+            second in proptest::collection::vec(any::<u8>(), 0..70),
+            length in 0_usize..70,
+        ) {
+            let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+            let cut = first.get(..length).unwrap_or(&first);
+            let jwk = json!({
+                "kty": kind, "crv": curve, "n": encode(&first), "e": encode(&second),
+                "x": encode(cut), "y": encode(&second),
+            });
+            let set = json!({"keys": [jwk]}).to_string();
+            let _ = KeySet::parse(set.as_bytes(), &Algorithm::ALL);
+        }
+
+        #[test]
+        fn any_text_is_a_set_or_none(text in ".{0,200}") {
+            let _ = KeySet::parse(text.as_bytes(), &Algorithm::ALL);
+        }
+    }
+}

@@ -287,6 +287,10 @@ async fn keep_fresh(source: Weak<KeySource>) {
         let Some(source) = source.upgrade() else {
             return;
         };
+        // A token with an unknown key may have had them fetched meanwhile.
+        if Instant::now() < source.next_refresh() {
+            continue;
+        }
         if let Some(fetch) = source.fetch_unless(|_| None) {
             // Its failure is kept with the source, and the next attempt comes after a pause.
             let _ = source.finished(fetch).await;

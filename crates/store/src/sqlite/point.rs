@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::connection::unavailable;
 use super::dictionary::Dictionary;
+use super::pool::Snapshot;
 use super::{row, secrets};
 use crate::seal::{Seal, Unsealed};
 use crate::{Read, StoreError, Stored};
@@ -56,8 +57,8 @@ impl PointReaders {
                 let type_code = dictionary.resource_type(target.resource_type);
                 let connection = self.connection()?;
                 // One snapshot: a version does not move to the history between two looks.
-                let snapshot = connection.unchecked_transaction().map_err(unavailable)?;
-                exact(&snapshot, type_code, target, version).map_err(unavailable)
+                let snapshot = Snapshot::begin(&connection).map_err(unavailable)?;
+                exact(snapshot.0, type_code, target, version).map_err(unavailable)
             }
         }
     }

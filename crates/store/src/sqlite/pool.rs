@@ -97,6 +97,29 @@ impl Drop for OverOnDrop {
     }
 }
 
+/// What all statements of one query see. It ends when this is dropped.
+pub(crate) struct Snapshot<'a>(pub &'a Connection);
+
+impl<'a> Snapshot<'a> {
+    pub(crate) fn begin(connection: &'a Connection) -> rusqlite::Result<Self> {
+        // One that could not be ended is not what the next query is to see.
+        if !connection.is_autocommit() {
+            connection.prepare_cached("ROLLBACK")?.execute([])?;
+        }
+        connection.prepare_cached("BEGIN")?.execute([])?;
+        Ok(Self(connection))
+    }
+}
+
+impl Drop for Snapshot<'_> {
+    fn drop(&mut self) {
+        let ended = self.0.prepare_cached("ROLLBACK").and_then(|mut s| s.execute([]));
+        if let Err(error) = ended {
+            tracing::warn!(%error, "a snapshot was not ended");
+        }
+    }
+}
+
 /// A connection that goes back to the pool, however its query ends.
 struct Lent {
     connection: Option<Connection>,
@@ -129,8 +152,8 @@ impl Lent {
                 Some(move || flag.load(Ordering::Relaxed)),
             )
             .map_err(unavailable)?;
-        let snapshot = connection.unchecked_transaction().map_err(unavailable)?;
-        query(&Reading { connection: &snapshot, over: &over })
+        let snapshot = Snapshot::begin(connection).map_err(unavailable)?;
+        query(&Reading { connection: snapshot.0, over: &over })
     }
 }
 

@@ -192,23 +192,18 @@ fn sort_key(row: &Row, sort: &SortKey) -> Option<Key> {
         SortBy::LastUpdated => return Some(Key::Number(row.updated.as_millisecond() as f64)),
         SortBy::Parameter(parameter) => parameter,
     };
-    let mut keys: Vec<Key> =
-        row.of(parameter).into_iter().map(|value| value_key(value, sort.descending)).collect();
+    let mut keys: Vec<Key> = row.of(parameter).into_iter().map(value_key).collect();
     keys.sort_by(|a, b| a.partial_cmp(b).unwrap());
     if sort.descending { keys.pop() } else { keys.into_iter().next() }
 }
 
-fn value_key(value: &IndexValue, descending: bool) -> Key {
+fn value_key(value: &IndexValue) -> Key {
     match value {
         IndexValue::String(text) => Key::Text(plain(text)),
         IndexValue::Token { code, .. } => Key::Text(code.clone()),
         IndexValue::Local(target) => Key::Text(target.to_string()),
         IndexValue::Absolute(url) | IndexValue::Uri(url) => Key::Text(url.clone()),
-        IndexValue::Date(range) => {
-            Key::Number(if descending { range.high_us } else { range.low_us } as f64)
-        }
-        IndexValue::Number { low, high } | IndexValue::Quantity { low, high, .. } => {
-            Key::Number(if descending { *high } else { *low })
-        }
+        IndexValue::Date(range) => Key::Number(range.low_us as f64),
+        IndexValue::Number { low, .. } | IndexValue::Quantity { low, .. } => Key::Number(*low),
     }
 }

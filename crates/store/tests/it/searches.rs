@@ -181,7 +181,7 @@ const FOUND: &[(&str, &str)] = &[
     // Orders.
     ("Patient?_sort=-_id", "dan cat bob ann"),
     ("Patient?_sort=birthdate", "bob ann cat dan"),
-    ("Patient?_sort=-birthdate", "cat bob ann dan"),
+    ("Patient?_sort=-birthdate", "cat ann bob dan"),
     ("Patient?_sort=gender", "ann bob cat dan"),
     ("Patient?_sort=-gender,-_id", "bob ann dan cat"),
     ("Patient?_sort=family", "ann bob cat dan"),

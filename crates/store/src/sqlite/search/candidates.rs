@@ -82,9 +82,9 @@ impl Chooser<'_> {
         if others.is_empty() && ranges.is_empty() {
             return Ok(Candidates::Streamed(self.stream(first, &[])));
         }
-        let mut least = (self.count(first)?, *first);
+        let mut least = (self.count(first, COUNTED_CANDIDATES_MAX)?, *first);
         for source in others.iter().chain(ranges) {
-            let count = self.count(source)?;
+            let count = self.count(source, least.0)?;
             if count < least.0 {
                 least = (count, source);
             }
@@ -127,11 +127,11 @@ impl Chooser<'_> {
     }
 
     /// How many rows a source has, up to a bound.
-    fn count(&self, source: &Source) -> Result<usize, StoreError> {
+    fn count(&self, source: &Source, rows_max: usize) -> Result<usize, StoreError> {
         let mut count = 0;
         for leg in &source.legs {
             self.reading.check_time()?;
-            let left = COUNTED_CANDIDATES_MAX - count;
+            let left = rows_max - count;
             let Statement { sql, mut values } = select(leg, self.after_key, &[]);
             values.push((left as i64).into());
             let found: i64 = self
