@@ -135,7 +135,8 @@ pub(crate) async fn init_bundle(app: &App, path: &Path) -> Result<(), BootstrapE
         .enumerate()
         .map(|(index, entry)| {
             let wrong = |what: &str| failed(format!("entry {index}: {what}"));
-            let Routed { interaction, defect } = entry.map_err(|e| wrong(&format!("{e:?}")))?;
+            let entry = entry.map_err(|e| wrong(&format!("{e:?}")))?;
+            let Routed { interaction, defect } = entry.routed;
             match defect {
                 Some(issue) => Err(wrong(&issue.diagnostics)),
                 None => SystemTask::InitBundle

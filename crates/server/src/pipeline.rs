@@ -7,7 +7,7 @@ use firewarden_fhir::request::{NotServed, Routed};
 use firewarden_fhir::{Interaction, Timestamp};
 use firewarden_identity::{Credentials, Unauthenticated};
 use firewarden_interactions::bundle::{
-    BundleKind, BundleRequest, EntryDefect, perform_transaction,
+    BundleEntry, BundleKind, BundleRequest, EntryDefect, perform_transaction,
 };
 use firewarden_interactions::{Failure, Outcome, perform};
 use futures_util::{StreamExt, stream};
@@ -28,12 +28,20 @@ pub(crate) enum Answer {
 }
 
 /// One moment of the server, that a whole request is decided and performed in.
+#[derive(Clone)]
 pub(crate) struct Moment<'a> {
     pub(crate) app: &'a App,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) caller: Arc<Caller>,
-    pub(crate) facts: &'a Arc<RequestFacts>,
+    pub(crate) facts: Arc<RequestFacts>,
     pub(crate) now: Timestamp,
+}
+
+impl Moment<'_> {
+    /// The same moment for an entry of a Bundle.
+    fn of_entry(&self, query: Option<&str>) -> Self {
+        Self { facts: self.facts.of_entry(query), ..self.clone() }
+    }
 }
 
 /// Serves a request: who asks, what is asked, may it be, do it. A write that was decided on
@@ -50,7 +58,7 @@ pub(crate) async fn serve(
         let snapshot = app.configuration.current().await.map_err(Failure::from)?;
         let caller = authenticate(app, credentials, now, audit).await?;
         let asked = asked(now).map_err(|refusal| hide_from_anonymous(&caller, refusal))?;
-        let moment = Moment { app, snapshot, caller, facts, now };
+        let moment = Moment { app, snapshot, caller, facts: Arc::clone(facts), now };
         let answer = match asked {
             Asked::One(routed) => one(&moment, *routed, audit).await.map(Answer::One),
             Asked::Bundle(bundle) => entries(&moment, bundle, audit).await,
@@ -168,16 +176,16 @@ async fn entries(
 /// A transaction with one denied entry is refused whole, and nothing else of it is told.
 async fn transaction(
     moment: &Moment<'_>,
-    entries: Vec<Result<Routed, EntryDefect>>,
+    entries: Vec<Result<BundleEntry, EntryDefect>>,
     audit: &AuditRecord,
 ) -> Result<Vec<Outcome>, Refusal> {
     let mut permitted = Vec::with_capacity(entries.len());
     let mut first_defect = None;
     for entry in entries {
         match entry {
-            Ok(routed) => {
+            Ok(BundleEntry { routed, query }) => {
                 let mut audit = audit.of_entry();
-                let decided = permit(moment, routed, &mut audit);
+                let decided = permit(&moment.of_entry(query.as_deref()), routed, &mut audit);
                 audit.entry_event();
                 let (permit, defect) = decided?;
                 permitted.push(permit);
@@ -202,13 +210,16 @@ async fn transaction(
 /// alone; the others stand.
 async fn batch(
     moment: &Moment<'_>,
-    entries: Vec<Result<Routed, EntryDefect>>,
+    entries: Vec<Result<BundleEntry, EntryDefect>>,
     audit: &AuditRecord,
 ) -> Vec<Result<Outcome, Refusal>> {
-    let one_entry = |entry: Result<Routed, EntryDefect>| async {
+    let one_entry = |entry: Result<BundleEntry, EntryDefect>| async {
         let mut audit = audit.of_entry();
         let answer = match entry {
-            Ok(routed) => again_when_stale(moment, routed, &mut audit).await,
+            Ok(BundleEntry { routed, query }) => {
+                let moment = moment.of_entry(query.as_deref());
+                again_when_stale(&moment, routed, &mut audit).await
+            }
             Err(defect) => Err(refusal_of(defect)),
         };
         audit.entry_event();
@@ -232,9 +243,7 @@ async fn again_when_stale(
         answer => return answer,
     }
     let snapshot = moment.app.configuration.current().await.map_err(Failure::from)?;
-    let caller = Arc::clone(&moment.caller);
-    let moment = Moment { app: moment.app, snapshot, caller, facts: moment.facts, now: moment.now };
-    one(&moment, again, audit).await
+    one(&Moment { snapshot, ..moment.clone() }, again, audit).await
 }
 
 fn refusal_of(defect: EntryDefect) -> Refusal {
