@@ -158,7 +158,10 @@ async fn apply(
         BundleKind::Transaction => {
             let snapshot = app.configuration.current().await?;
             let own_rules = app.own_rules(&snapshot);
-            perform_transaction(app.ports(&own_rules, "init", now), entries).await?;
+            let ports = app.ports(&own_rules, "init", now);
+            for outcome in perform_transaction(ports, entries).await? {
+                outcome?;
+            }
         }
         BundleKind::Batch => {
             for entry in entries {

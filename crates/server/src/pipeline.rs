@@ -158,7 +158,7 @@ async fn entries(
     match kind {
         BundleKind::Transaction => {
             let outcomes = transaction(moment, entries, audit).await?;
-            Ok(Answer::Bundle(kind, outcomes.into_iter().map(Ok).collect()))
+            Ok(Answer::Bundle(kind, outcomes))
         }
         BundleKind::Batch => {
             let answers = batch(moment, entries, audit).await;
@@ -178,7 +178,7 @@ async fn transaction(
     moment: &Moment<'_>,
     entries: Vec<Result<BundleEntry, EntryDefect>>,
     audit: &AuditRecord,
-) -> Result<Vec<Outcome>, Refusal> {
+) -> Result<Vec<Result<Outcome, Refusal>>, Refusal> {
     let mut permitted = Vec::with_capacity(entries.len());
     let mut first_defect = None;
     for entry in entries {
@@ -203,7 +203,8 @@ async fn transaction(
     let own_rules = moment.app.own_rules(&moment.snapshot);
     let caller = identity_of(&moment.caller);
     let ports = moment.app.ports(&own_rules, &caller, moment.now);
-    Ok(perform_transaction(ports, permitted).await?)
+    let outcomes = perform_transaction(ports, permitted).await?;
+    Ok(outcomes.into_iter().map(|outcome| outcome.map_err(Refusal::Failed)).collect())
 }
 
 /// The entries of a batch, several at a time. One whose decision has gone stale is decided again
