@@ -11,6 +11,7 @@ mod media;
 mod route;
 
 mod failure;
+mod first_bytes;
 mod respond;
 
 mod audit;

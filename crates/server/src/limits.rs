@@ -8,7 +8,7 @@ pub const URI_BYTES_MAX: usize = 8 * 1024;
 pub const HEADERS_MAX: usize = 100;
 /// Bytes of all header fields together, read into one buffer.
 pub const HEADER_BYTES_MAX: usize = 32 * 1024;
-/// How long a client may take to send its header fields.
+/// How long a client may take to tell its version of HTTP, and then to send its header fields.
 pub const HEADER_READ_S_MAX: Duration = Duration::from_secs(10);
 /// How long a request may take, its body's arrival included.
 pub const REQUEST_S_MAX: Duration = Duration::from_secs(30);

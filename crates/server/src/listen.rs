@@ -27,6 +27,7 @@ use tracing::{info, warn};
 
 use crate::app::App;
 use crate::arrival::Peer;
+use crate::first_bytes::FirstBytes;
 use crate::failure::Refusal;
 use crate::handle::handle;
 use crate::limits;
