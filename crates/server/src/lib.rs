@@ -6,6 +6,7 @@ mod pipeline;
 
 mod arrival;
 mod body;
+mod body_memory;
 mod handle;
 mod media;
 mod route;

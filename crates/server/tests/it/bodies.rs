@@ -43,6 +43,26 @@ async fn a_body_over_the_limit_is_413() {
 }
 
 #[tokio::test]
+async fn without_a_credential_a_bundle_is_no_larger_than_a_body() {
+    let server = TestServer::with(&[("BODY_LIMIT", "10000"), ("BUNDLE_LIMIT", "20000")]).await;
+    server
+        .put(json!({
+            "resourceType": "AccessPolicy", "id": "open", "engine": "json-schema",
+            "schema": {"required": ["uri"], "properties": {"uri": {"const": "/fhir/Patient"}}},
+        }))
+        .await;
+    let bundle = |bytes: usize| {
+        let patient = json!({"resourceType": "Patient", "name": [{"text": "x".repeat(bytes)}]});
+        let entry = json!({"request": {"method": "POST", "url": "Patient"}, "resource": patient});
+        json!({"resourceType": "Bundle", "type": "batch", "entry": [entry]})
+    };
+    server.ask("POST /fhir").json(&bundle(9_000)).await.is(200);
+    let refused = server.ask("POST /fhir").json(&bundle(11_000)).await;
+    assert_ne!(refused.status, 200, "{refused:?}");
+    server.root("POST /fhir").json(&bundle(11_000)).await.is(200);
+}
+
+#[tokio::test]
 async fn the_limit_is_on_what_a_body_unfolds_to() {
     let server = TestServer::with(&[("BODY_LIMIT", "100000")]).await;
     let post = |bytes: Vec<u8>, encoding: &str| {
