@@ -28,7 +28,9 @@ pub struct JsonError {
 pub fn parse(bytes: &[u8]) -> Result<Value, JsonError> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let values = Cell::new(0);
-    let value = Strict { depth: 0, values: &values }.deserialize(&mut deserializer).map_err(|e| describe(&e))?;
+    let value = Strict { depth: 0, values: &values }
+        .deserialize(&mut deserializer)
+        .map_err(|e| describe(&e))?;
     deserializer.end().map_err(|e| describe(&e))?;
     Ok(value)
 }

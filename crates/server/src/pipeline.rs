@@ -31,6 +31,7 @@ pub(crate) enum Answer {
 #[derive(Clone)]
 pub(crate) struct Moment<'a> {
     pub(crate) app: &'a App,
+    pub(crate) credentials: &'a Credentials<'a>,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) caller: Arc<Caller>,
     pub(crate) facts: Arc<RequestFacts>,
@@ -41,6 +42,17 @@ impl Moment<'_> {
     /// The same moment for an entry of a Bundle.
     fn of_entry(&self, query: Option<&str>) -> Self {
         Self { facts: self.facts.of_entry(query), ..self.clone() }
+    }
+
+    /// This moment, or a later one when the policies, or what they know of callers, have changed.
+    async fn renewed(self, audit: &mut AuditRecord) -> Result<Self, Refusal> {
+        let snapshot = self.app.configuration.current().await.map_err(Failure::from)?;
+        if snapshot.policies.version() == self.snapshot.policies.version() {
+            return Ok(self);
+        }
+        let now = crate::app::now();
+        let caller = authenticate(self.app, self.credentials, now, audit).await?;
+        Ok(Self { snapshot, caller, now, ..self })
     }
 }
 
@@ -58,7 +70,8 @@ pub(crate) async fn serve(
         let snapshot = app.configuration.current().await.map_err(Failure::from)?;
         let caller = authenticate(app, credentials, now, audit).await?;
         let asked = asked(now).map_err(|refusal| hide_from_anonymous(&caller, refusal))?;
-        let moment = Moment { app, snapshot, caller, facts: Arc::clone(facts), now };
+        let facts = Arc::clone(facts);
+        let moment = Moment { app, credentials, snapshot, caller, facts, now };
         let answer = match asked {
             Asked::One(routed) => one(&moment, *routed, audit).await.map(Answer::One),
             Asked::Bundle(bundle) => entries(&moment, bundle, audit).await,
@@ -182,6 +195,7 @@ async fn transaction(
     let mut permitted = Vec::with_capacity(entries.len());
     let mut first_defect = None;
     for entry in entries {
+        tokio::task::yield_now().await;
         match entry {
             Ok(BundleEntry { routed, query }) => {
                 let mut audit = audit.of_entry();
@@ -207,19 +221,21 @@ async fn transaction(
     Ok(outcomes.into_iter().map(|outcome| outcome.map_err(Refusal::Failed)).collect())
 }
 
-/// The entries of a batch, several at a time. One whose decision has gone stale is decided again
-/// alone; the others stand.
+/// The entries of a batch, several at a time, each decided on the policies of its own moment: a
+/// long batch does not outlive a right that was taken away.
 async fn batch(
     moment: &Moment<'_>,
     entries: Vec<Result<BundleEntry, EntryDefect>>,
     audit: &AuditRecord,
 ) -> Vec<Result<Outcome, Refusal>> {
     let one_entry = |entry: Result<BundleEntry, EntryDefect>| async {
+        // Thousands of refusals await nothing: other requests, and this one's time-out, get a turn.
+        tokio::task::yield_now().await;
         let mut audit = audit.of_entry();
         let answer = match entry {
             Ok(BundleEntry { routed, query }) => {
                 let moment = moment.of_entry(query.as_deref());
-                again_when_stale(&moment, routed, &mut audit).await
+                again_when_stale(moment, routed, &mut audit).await
             }
             Err(defect) => Err(refusal_of(defect)),
         };
@@ -232,19 +248,23 @@ async fn batch(
         .await
 }
 
+/// Decides and performs an entry of a batch, and alone once more for as long as its decision has
+/// gone stale; the others stand.
 async fn again_when_stale(
-    moment: &Moment<'_>,
+    mut moment: Moment<'_>,
     routed: Routed,
     audit: &mut AuditRecord,
 ) -> Result<Outcome, Refusal> {
-    // Only writes of a batch that also changes the policies come here twice.
-    let again = Routed { interaction: routed.interaction.clone(), defect: routed.defect.clone() };
-    match one(moment, routed, audit).await {
-        Err(Refusal::Failed(Failure::StaleDecision)) => {}
-        answer => return answer,
+    for _ in 0..limits::DECISIONS_MAX {
+        moment = moment.renewed(audit).await?;
+        let again =
+            Routed { interaction: routed.interaction.clone(), defect: routed.defect.clone() };
+        match one(&moment, again, audit).await {
+            Err(Refusal::Failed(Failure::StaleDecision)) => {}
+            answer => return answer,
+        }
     }
-    let snapshot = moment.app.configuration.current().await.map_err(Failure::from)?;
-    one(&Moment { snapshot, ..moment.clone() }, again, audit).await
+    Err(Refusal::Failed(Failure::StaleDecision))
 }
 
 fn refusal_of(defect: EntryDefect) -> Refusal {

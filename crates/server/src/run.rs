@@ -13,8 +13,8 @@ use tracing::{info, warn};
 use zeroize::Zeroizing;
 
 use crate::app::App;
-use crate::bootstrap::{self, BootstrapError};
 use crate::body_memory::BodyMemory;
+use crate::bootstrap::{self, BootstrapError};
 use crate::configuration::Configuration;
 use crate::directory::StoredDirectory;
 use crate::own_types::SecretHasher;
