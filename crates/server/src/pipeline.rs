@@ -1,6 +1,7 @@
 //! One request, from its credential to its answer: the architecture on one screen.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use firewarden_access::{Caller, Permitted, RequestFacts, decide};
 use firewarden_fhir::request::{NotServed, Routed};
@@ -9,6 +10,7 @@ use firewarden_identity::{Credentials, Unauthenticated};
 use firewarden_interactions::bundle::{
     BundleEntry, BundleKind, BundleRequest, EntryDefect, perform_transaction,
 };
+use firewarden_interactions::limits::BUNDLE_ANSWER_BYTES_MAX;
 use firewarden_interactions::{Failure, Outcome, perform};
 use futures_util::{StreamExt, stream};
 
@@ -228,11 +230,15 @@ async fn batch(
     entries: Vec<Result<BundleEntry, EntryDefect>>,
     audit: &AuditRecord,
 ) -> Vec<Result<Outcome, Refusal>> {
+    let answered = &AtomicUsize::new(0);
     let one_entry = |entry: Result<BundleEntry, EntryDefect>| async {
         // Thousands of refusals await nothing: other requests, and this one's time-out, get a turn.
         tokio::task::yield_now().await;
         let mut audit = audit.of_entry();
         let answer = match entry {
+            Ok(_) if answered.load(Ordering::Relaxed) >= BUNDLE_ANSWER_BYTES_MAX => {
+                Err(Refusal::Failed(Failure::AnswerTooLarge))
+            }
             Ok(BundleEntry { routed, query }) => {
                 let moment = moment.of_entry(query.as_deref());
                 again_when_stale(moment, routed, &mut audit).await
@@ -240,6 +246,8 @@ async fn batch(
             Err(defect) => Err(refusal_of(defect)),
         };
         audit.entry_event();
+        let bytes = answer.as_ref().map_or(0, Outcome::body_bytes);
+        answered.fetch_add(bytes, Ordering::Relaxed);
         answer
     };
     stream::iter(entries.into_iter().map(one_entry))

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use firewarden_access::{Permitted, PermittedRows};
 use firewarden_fhir::{Interaction, Issue, Target};
 
+use crate::limits::BUNDLE_ANSWER_BYTES_MAX;
 use crate::write::{Prepared, apply, prepare_delete};
 use crate::{Failure, Outcome, Ports, create, perform, update};
 
@@ -40,8 +41,13 @@ pub async fn perform_transaction(
             outcomes.get_mut(index).map(|place| place.insert(Ok(outcome)));
         }
     }
+    let mut answered = 0;
     for (index, permitted) in reads {
-        let outcome = perform(ports, permitted).await;
+        let outcome = match answered {
+            ..BUNDLE_ANSWER_BYTES_MAX => perform(ports, permitted).await,
+            _ => Err(Failure::AnswerTooLarge),
+        };
+        answered += outcome.as_ref().map_or(0, Outcome::body_bytes);
         outcomes.get_mut(index).map(|place| place.insert(outcome));
     }
     Ok(outcomes.into_iter().flatten().collect())

@@ -114,3 +114,25 @@ async fn searches_are_bounded() {
     let keys = vec!["name"; 9].join(",");
     server.root(&format!("GET /fhir/Patient?_sort={keys}")).await.is(400);
 }
+
+#[tokio::test]
+async fn the_answer_to_a_bundle_is_bounded() {
+    let server = TestServer::start().await;
+    let text = "x".repeat(1_000_000);
+    server.put(json!({"resourceType": "Patient", "id": "x", "name": [{"text": text}]})).await;
+    for kind in ["batch", "transaction"] {
+        let entry = json!({"request": {"method": "GET", "url": "Patient/x"}});
+        let entries = vec![entry; 100];
+        let bundle = json!({"resourceType": "Bundle", "type": kind, "entry": entries});
+        let answer = server.root("POST /fhir").json(&bundle).await.is(200).json();
+        let statuses: Vec<_> = answer["entry"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|entry| entry["response"]["status"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(statuses[60], "200 OK");
+        assert_eq!(statuses[99], "400 Bad Request");
+        assert_eq!(answer["entry"][99]["response"]["outcome"]["issue"][0]["code"], "too-costly");
+    }
+}
