@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::http::Site;
-use crate::process::{ROOT_SECRET, Server, log_text, run};
+use crate::running::{ROOT_SECRET, Server, log_text, run};
 
 #[tokio::test]
 async fn the_first_start_prints_the_address_and_the_root_secret_once() {
@@ -148,7 +148,7 @@ async fn every_decision_is_logged_and_no_secret_query_or_body() {
 }
 
 #[tokio::test]
-async fn a_second_process_on_the_same_database_is_refused() {
+async fn a_second_start_on_the_same_database_is_refused() {
     let folder = TempDir::new().unwrap();
     let server = Server::start(folder.path(), &[]).await;
     let database = ("FIREWARDEN_DATABASE_URL", "sqlite:firewarden.db");
