@@ -13,6 +13,7 @@ mod edges;
 mod guide;
 mod pages;
 mod paths;
+mod races;
 mod routes;
 mod secrets;
 mod starting;
