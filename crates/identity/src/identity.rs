@@ -111,20 +111,20 @@ impl Identity {
         trust: &Trust,
         before: &Trusted,
     ) -> Option<Arc<KeySource>> {
-        let KeyOrigin::KeySet { url, kept_for, algorithms } = &trust.keys else {
+        let KeyOrigin::KeySet { place, kept_for, algorithms } = &trust.keys else {
             return None;
         };
         let same = |old: &&Trustee| {
             old.introspector.id == introspector.id
                 && old.introspector.version == introspector.version
-                && old.keys.as_ref().is_some_and(|keys| keys.url() == url)
+                && old.keys.as_ref().is_some_and(|keys| keys.place() == place)
         };
         if let Some(old) = before.by_issuer.get(&trust.issuer).filter(same) {
             return old.keys.clone();
         }
         let origin = jwks::Origin {
             introspector: introspector.id.clone(),
-            url: url.clone(),
+            place: place.clone(),
             kept_for: *kept_for,
             algorithms: algorithms.clone(),
         };
@@ -224,6 +224,10 @@ impl Identity {
         let fresh_until = match (&trust.keys, keys) {
             (KeyOrigin::Secret(key), _) => {
                 signed.verify_with_secret(key).map_err(Unauthenticated::TokenRefused)?;
+                None
+            }
+            (KeyOrigin::Static(keys), _) => {
+                signed.verify_with_static(keys).map_err(Unauthenticated::TokenRefused)?;
                 None
             }
             (KeyOrigin::KeySet { .. }, Some(keys)) => Some(keys.verify(&signed).await?),

@@ -15,6 +15,7 @@ mod secrets;
 mod algorithm;
 mod claims;
 mod keys;
+mod public_key;
 mod unverified;
 mod verified;
 

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use reqwest::redirect::Policy;
 use url::{Host, Url};
 
+use crate::outbound::UrlFault;
 use crate::{OutboundAllow, limits};
 
 /// Why nothing was fetched.
@@ -55,6 +56,11 @@ pub(crate) struct Remote {
 impl Remote {
     pub(crate) fn new(allow: OutboundAllow, resolver: Arc<dyn Resolve>) -> Self {
         Self { allow, resolver }
+    }
+
+    /// Reads a URL that a provider names, by the rules for one that an operator names.
+    pub(crate) fn url(&self, text: &str) -> Result<Url, UrlFault> {
+        self.allow.url(text)
     }
 
     /// Fetches what a GET of that URL answers with 200.

@@ -12,12 +12,13 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tracing::{info, warn};
-use url::Url;
 
 use super::bucket::Bucket;
+use super::discovery::{KeysNotHad, fetch_text};
 use super::key_set::KeySet;
+use crate::introspector::KeySetPlace;
 use crate::keys::{KeyFault, Signed, VerificationKey};
-use crate::remote::Remote;
+use crate::remote::{FetchFault, Remote};
 use crate::unauthenticated::Unauthenticated;
 use crate::verified::Epoch;
 use crate::{Algorithm, limits};
@@ -36,7 +37,7 @@ pub(crate) struct KeySource {
 /// What an introspector says of its key set.
 pub(crate) struct Origin {
     pub(crate) introspector: Id,
-    pub(crate) url: Url,
+    pub(crate) place: KeySetPlace,
     pub(crate) kept_for: Duration,
     pub(crate) algorithms: Vec<Algorithm>,
 }
@@ -85,9 +86,9 @@ impl KeySource {
         source
     }
 
-    /// The URL of the set.
-    pub(crate) fn url(&self) -> &Url {
-        &self.origin.url
+    /// Where the set is.
+    pub(crate) fn place(&self) -> &KeySetPlace {
+        &self.origin.place
     }
 
     /// Verifies a signature, with newer keys if the present ones do not know its key. Says until
@@ -214,7 +215,10 @@ impl KeySource {
 
     async fn fetch(&self) -> Result<Loaded, String> {
         let at = Instant::now();
-        let text = self.remote.get(&self.origin.url).await.map_err(|fault| fault.to_string())?;
+        let fetching = fetch_text(&self.remote, &self.origin.place);
+        let fetched = tokio::time::timeout(limits::FETCH_TIME_MAX, fetching).await;
+        let text = fetched.unwrap_or(Err(KeysNotHad::Fetch(FetchFault::TooSlow)));
+        let text = text.map_err(|fault| fault.to_string())?;
         let set =
             KeySet::parse(&text, &self.origin.algorithms).map_err(|fault| fault.to_string())?;
         if set.dropped > 0 {

@@ -9,6 +9,8 @@ mod minting;
 #[cfg(test)]
 mod saving;
 #[cfg(test)]
+mod static_keys;
+#[cfg(test)]
 mod tokens;
 #[cfg(test)]
 mod users;
