@@ -16,7 +16,7 @@ use crate::basic::Clients;
 use crate::credentials::Credentials;
 use crate::directory::Directory;
 use crate::introspector::{Introspector, KeyOrigin, Trust};
-use crate::jwks::{self, KeySource};
+use crate::jwks::{self, KeySetState, KeySource};
 use crate::keys::Signed;
 use crate::remote::{Remote, SystemResolver};
 use crate::unauthenticated::{Check, Unauthenticated};
@@ -103,6 +103,15 @@ impl Identity {
         }
         self.trusted.store(Arc::new(trusted));
         self.remembered.forget_all();
+    }
+
+    /// The key sets of the introspectors that have one, ordered by introspector.
+    pub fn key_sets(&self) -> Vec<KeySetState> {
+        let trusted = self.trusted.load();
+        let sources = trusted.by_issuer.values().filter_map(|trustee| trustee.keys.as_ref());
+        let mut states: Vec<KeySetState> = sources.map(|source| source.state()).collect();
+        states.sort_by(|a, b| a.introspector.cmp(&b.introspector));
+        states
     }
 
     fn key_source(

@@ -5,4 +5,5 @@ mod discovery;
 mod key_set;
 mod source;
 
+pub use source::KeySetState;
 pub(crate) use source::{KeySource, Origin};

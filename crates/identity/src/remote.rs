@@ -81,6 +81,9 @@ impl Remote {
         if encoding.is_some_and(|encoding| encoding != "identity") {
             return Err(FetchFault::Encoded);
         }
+        if answer.content_length().is_some_and(|bytes| bytes > limits::KEY_SET_BYTES_MAX as u64) {
+            return Err(FetchFault::TooLong);
+        }
         let mut text = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(|_| FetchFault::Unreachable)? {
             if text.len() + chunk.len() > limits::KEY_SET_BYTES_MAX {
@@ -258,6 +261,7 @@ mod tests {
             (Answer::Text(longest.clone()), Ok(longest.clone().into_bytes())),
             (Answer::Text(format!("{longest}x")), Err(FetchFault::TooLong)),
             (Answer::Endless, Err(FetchFault::TooLong)),
+            (Answer::Gigabyte, Err(FetchFault::TooLong)),
             (Answer::Status(204), Err(FetchFault::Status(204))),
             (Answer::Redirect(elsewhere), Err(FetchFault::Status(302))),
             (Answer::Compressed, Err(FetchFault::Encoded)),

@@ -303,7 +303,9 @@ fn inferred(value: &Value, of_other_texts: &'static str) -> &'static str {
     match value {
         Value::Object(_) => "JWK",
         Value::String(text) if text.trim_start().starts_with('{') => "JWK",
-        _ => of_other_texts,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            of_other_texts
+        }
     }
 }
 
@@ -317,7 +319,9 @@ fn jwk_members(value: &Value) -> Option<Map<String, Value>> {
                 Ok(_) | Err(_) => None,
             }
         }
-        _ => None,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            None
+        }
     }
 }
 
@@ -355,7 +359,9 @@ fn secret_jwk(value: &Value, pointer: &str, masked: Masked<'_>) -> Result<SaidAn
             },
         },
         Value::Object(members) => members.clone(),
-        _ => return Err(not_a_secret()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
+            return Err(not_a_secret());
+        }
     };
     let hidden = match members.get("k") {
         Some(Value::String(text)) if text == MASK => {

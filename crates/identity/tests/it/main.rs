@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod clients;
 #[cfg(test)]
+mod discovery;
+#[cfg(test)]
 mod key_sets;
 #[cfg(test)]
 mod minting;

@@ -10,3 +10,4 @@ mod credentials;
 mod guide;
 mod paths;
 mod routes;
+mod static_keys;
