@@ -15,6 +15,7 @@ mod secrets;
 mod algorithm;
 mod claims;
 mod keys;
+mod public_key;
 mod unverified;
 mod verified;
 
@@ -37,6 +38,7 @@ pub use credentials::Credentials;
 pub use directory::{Content, Directory, DirectoryUnavailable, StoredClient};
 pub use identity::Identity;
 pub use introspector::{Introspector, check_introspector, conflicts, needs_binding};
+pub use jwks::KeySetState;
 pub use outbound::{NotAnAllowance, OutboundAllow};
 pub use password::{NotHashable, SALT_BYTES, hash_secret};
 pub use secrets::{MASK, SECRET_POINTERS};

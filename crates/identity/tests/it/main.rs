@@ -3,11 +3,15 @@
 #[cfg(test)]
 mod clients;
 #[cfg(test)]
+mod discovery;
+#[cfg(test)]
 mod key_sets;
 #[cfg(test)]
 mod minting;
 #[cfg(test)]
 mod saving;
+#[cfg(test)]
+mod static_keys;
 #[cfg(test)]
 mod tokens;
 #[cfg(test)]

@@ -17,3 +17,4 @@ mod races;
 mod routes;
 mod secrets;
 mod starting;
+mod static_keys;
