@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod clients;
 #[cfg(test)]
+mod corpora;
+#[cfg(test)]
 mod discovery;
 #[cfg(test)]
 mod key_sets;
