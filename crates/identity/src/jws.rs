@@ -9,14 +9,43 @@ use crate::public_key::{Jwk, SharedSecret};
 use crate::unauthenticated::Check;
 use crate::unverified::{Header, Parts, decode, object};
 
+/// One key, made ready to verify.
+pub struct PreparedKey(VerificationKey);
+
+impl PreparedKey {
+    /// Reads a JSON Web Key. An `oct` key is a shared secret here, which it never is in a key set.
+    pub fn of_jwk(jwk: &Map<String, Value>) -> Result<Self, Check> {
+        let unusable = |_| Check::Signature;
+        if jwk.get("kty").is_some_and(|kind| kind == "oct") {
+            let SharedSecret { id, algorithm, secret } =
+                SharedSecret::read(jwk).map_err(unusable)?;
+            let fits = |one: &Algorithm| algorithm.is_none_or(|of| of == *one);
+            let allowed: Vec<Algorithm> = Algorithm::ALL.into_iter().filter(fits).collect();
+            return Ok(Self(VerificationKey {
+                id,
+                ..VerificationKey::of_secret(&secret, &allowed)
+            }));
+        }
+        let Jwk { id, algorithm, key } = Jwk::read(jwk).map_err(unusable)?;
+        let uses = key.verifiers(|one| algorithm.is_none_or(|of| of == one)).map_err(unusable)?;
+        Ok(Self(VerificationKey { id, uses }))
+    }
+
+    /// Verifies the signature of a text, as that of a token that names no key.
+    pub fn verify(&self, algorithm: Algorithm, text: &[u8], signature: &[u8]) -> Result<(), Check> {
+        let signed = Signed { algorithm, key_id: None, text, signature };
+        signed.verify_with(std::slice::from_ref(&self.0)).map_err(KeyFault::check)
+    }
+}
+
 /// Verifies a compact JWS with the one key that there is, as a token with that key would be; the
-/// payload may be anything. An `oct` key is a shared secret here, which it never is in a key set.
+/// payload may be anything.
 pub fn verify(token: &str, jwk: &Map<String, Value>) -> Result<Vec<u8>, Check> {
     let parts = Parts::split(token)?;
     let header = Header::read(&object(&decode(parts.header)?, Check::Header)?)?;
     let payload = decode(parts.claims)?;
     let signature = decode(parts.signature)?;
-    let key = key(jwk)?;
+    let PreparedKey(key) = PreparedKey::of_jwk(jwk)?;
     let signed = Signed {
         algorithm: header.algorithm,
         key_id: header.key_id.as_deref(),
@@ -25,21 +54,6 @@ pub fn verify(token: &str, jwk: &Map<String, Value>) -> Result<Vec<u8>, Check> {
     };
     signed.verify_with(&[key]).map_err(KeyFault::check)?;
     Ok(payload)
-}
-
-fn key(jwk: &Map<String, Value>) -> Result<VerificationKey, Check> {
-    let unusable = |_| Check::Signature;
-    if jwk.get("kty").is_some_and(|kind| kind == "oct") {
-        let SharedSecret { id, algorithm, secret } = SharedSecret::read(jwk).map_err(unusable)?;
-        let allowed: Vec<Algorithm> = Algorithm::ALL
-            .into_iter()
-            .filter(|one| algorithm.is_none_or(|of| of == *one))
-            .collect();
-        return Ok(VerificationKey { id, ..VerificationKey::of_secret(&secret, &allowed) });
-    }
-    let Jwk { id, algorithm, key } = Jwk::read(jwk).map_err(unusable)?;
-    let fits = |one| algorithm.is_none_or(|of| of == one);
-    Ok(VerificationKey { id, uses: key.verifiers(fits).map_err(unusable)? })
 }
 
 #[cfg(test)]
