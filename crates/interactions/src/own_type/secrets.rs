@@ -21,8 +21,15 @@ pub(super) async fn take(
     let pointers: Vec<String> = patterns.iter().flat_map(|pattern| places(root, pattern)).collect();
     let mut secrets = Vec::new();
     for pointer in pointers {
-        let Some(Value::String(secret)) = root.pointer_mut(&pointer) else {
-            continue;
+        let secret = match root.pointer_mut(&pointer) {
+            None => continue,
+            Some(Value::String(secret)) => secret,
+            // Anything else would be stored, and shown, as it is.
+            Some(_) => {
+                let place = pointer.replace('/', ".");
+                let issue = Issue::error("value", "a secret is a text");
+                return Err(Failure::Invalid(vec![issue.at(format!("{resource_type}{place}"))]));
+            }
         };
         let sent = Zeroizing::new(std::mem::replace(secret, MASK.to_owned()));
         let change = if sent.as_str() == MASK {
