@@ -7,6 +7,8 @@ mod corpora;
 #[cfg(test)]
 mod discovery;
 #[cfg(test)]
+mod forgeries;
+#[cfg(test)]
 mod key_sets;
 #[cfg(test)]
 mod minting;
