@@ -30,6 +30,7 @@ mod basic;
 mod password;
 
 pub mod inspect;
+pub mod jws;
 pub mod limits;
 pub mod mint;
 

@@ -3,7 +3,11 @@
 #[cfg(test)]
 mod clients;
 #[cfg(test)]
+mod corpora;
+#[cfg(test)]
 mod discovery;
+#[cfg(test)]
+mod forgeries;
 #[cfg(test)]
 mod key_sets;
 #[cfg(test)]
