@@ -153,7 +153,29 @@ impl Identity {
         }
     }
 
-    async fn bearer(
+    /// The introspector that vouches for an issuer, and where its keys come from.
+    pub(crate) fn trustee_of(
+        &self,
+        issuer: &str,
+    ) -> Option<(Arc<Introspector>, Option<Arc<KeySource>>)> {
+        let trusted = self.trusted.load();
+        let trustee = trusted.by_issuer.get(issuer)?;
+        Some((Arc::clone(&trustee.introspector), trustee.keys.clone()))
+    }
+
+    /// The issuers that are trusted, each with the id of its introspector.
+    pub(crate) fn trusted_issuers(&self) -> Vec<String> {
+        let trusted = self.trusted.load();
+        let named = trusted.by_issuer.iter();
+        let mut named: Vec<String> = named
+            .map(|(issuer, trustee)| format!("`{issuer}` (`{}`)", trustee.introspector.id))
+            .collect();
+        named.sort();
+        named
+    }
+
+    /// The caller that a token speaks for.
+    pub(crate) async fn bearer(
         &self,
         token: &str,
         directory: &dyn Directory,

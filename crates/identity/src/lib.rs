@@ -28,6 +28,8 @@ mod resolve;
 mod basic;
 mod password;
 
+mod explain;
+
 pub mod inspect;
 pub mod limits;
 pub mod mint;
@@ -35,6 +37,7 @@ pub mod mint;
 pub use algorithm::Algorithm;
 pub use credentials::Credentials;
 pub use directory::{Content, Directory, DirectoryUnavailable, StoredClient};
+pub use explain::{CheckResult, TokenTrace};
 pub use identity::Identity;
 pub use introspector::{Introspector, check_introspector, conflicts, needs_binding};
 pub use outbound::{NotAnAllowance, OutboundAllow};
