@@ -133,7 +133,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-type Answered = Result<Response<BoxBody<Bytes, Infallible>>, hyper::http::Error>;
+pub(crate) type Answered = Result<Response<BoxBody<Bytes, Infallible>>, hyper::http::Error>;
 
 async fn respond(shared: Arc<Shared>, request: Request<Incoming>) -> Answered {
     if request.uri().path() != "/jwks" {
@@ -160,13 +160,13 @@ async fn respond(shared: Arc<Shared>, request: Request<Incoming>) -> Answered {
     }
 }
 
-fn text(body: String) -> BoxBody<Bytes, Infallible> {
+pub(crate) fn text(body: String) -> BoxBody<Bytes, Infallible> {
     Full::new(Bytes::from(body)).boxed()
 }
 
 /// A body that never ends: with or without anything in it.
-struct Stream {
-    endless: bool,
+pub(crate) struct Stream {
+    pub(crate) endless: bool,
 }
 
 impl Body for Stream {

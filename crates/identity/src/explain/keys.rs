@@ -27,11 +27,13 @@ pub(super) async fn explain(
             signed.verify_with_secret(key).map_err(Unauthenticated::TokenRefused)
         }
         (KeyOrigin::KeySet { .. }, Some(source)) => source.verify(&signed).await.map(drop),
-        (KeyOrigin::KeySet { .. }, None) => return,
+        (KeyOrigin::KeySet { .. }, None) | (KeyOrigin::Endpoint(_), _) => return,
     };
     let keys = match (&trust.keys, source) {
         (KeyOrigin::Secret(_), _) => vec!["`jwt.secret`".to_owned()],
-        (KeyOrigin::KeySet { .. }, source) => source.map(|s| s.described()).unwrap_or_default(),
+        (KeyOrigin::KeySet { .. } | KeyOrigin::Endpoint(_), source) => {
+            source.map(|s| s.described()).unwrap_or_default()
+        }
     };
     let keys = if keys.is_empty() { "no key".to_owned() } else { keys.join(", ") };
     let algorithm = token.header.algorithm.name();

@@ -14,8 +14,8 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 use url::Url;
 
-use super::bucket::Bucket;
 use super::key_set::KeySet;
+use crate::bucket::Bucket;
 use crate::keys::{KeyFault, Signed, VerificationKey};
 use crate::remote::Remote;
 use crate::unauthenticated::Unauthenticated;
@@ -69,7 +69,7 @@ impl KeySource {
         epoch: Epoch,
         runtime: Handle,
     ) -> Arc<Self> {
-        let bucket = Bucket::full(Instant::now());
+        let bucket = Bucket::full((limits::REFETCHES_MAX, limits::REFETCH_REFILL), Instant::now());
         let progress = Progress { started: 0, finished: 0, failed_at: None, bucket };
         let source = Arc::new(Self {
             origin,
