@@ -4,6 +4,7 @@ mod attributes;
 mod conflicts;
 mod endpoint;
 mod reading;
+mod static_keys;
 
 use std::fmt;
 use std::time::Duration;
@@ -49,13 +50,23 @@ pub(crate) struct Trust {
 /// Where an introspector's keys come from.
 pub(crate) enum KeyOrigin {
     Secret(VerificationKey),
+    Static(Vec<VerificationKey>),
     KeySet {
-        url: Url,
+        place: KeySetPlace,
         kept_for: Duration,
         algorithms: Vec<Algorithm>,
     },
     /// Nowhere: another server judges the tokens.
     Endpoint(Asked),
+}
+
+/// Where a key set is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum KeySetPlace {
+    /// Here.
+    At(Url),
+    /// Where the configuration at this URL says, if it is that of the issuer.
+    Discovered { issuer: String, at: Url },
 }
 
 /// The introspection endpoint that is asked (RFC 7662).

@@ -15,6 +15,7 @@ mod secrets;
 mod algorithm;
 mod claims;
 mod keys;
+mod public_key;
 mod unverified;
 mod verified;
 
@@ -46,6 +47,7 @@ pub use introspection::{IntrospectionAnswer, NotAnAnswer, read_answer};
 pub use introspector::{
     Introspector, check_introspector, conflicts, moved_credential, needs_binding,
 };
+pub use jwks::KeySetState;
 pub use outbound::{NotAnAllowance, OutboundAllow};
 pub use password::{NotHashable, SALT_BYTES, hash_secret};
 pub use secrets::{MASK, SECRET_POINTERS};

@@ -11,6 +11,7 @@ use reqwest::redirect::Policy;
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
+use crate::outbound::UrlFault;
 use crate::{OutboundAllow, limits};
 
 /// Why nothing was fetched.
@@ -58,6 +59,11 @@ pub(crate) struct Remote {
 impl Remote {
     pub(crate) fn new(allow: OutboundAllow, resolver: Arc<dyn Resolve>) -> Self {
         Self { allow, resolver }
+    }
+
+    /// Reads a URL that a provider names, by the rules for one that an operator names.
+    pub(crate) fn url(&self, text: &str) -> Result<Url, UrlFault> {
+        self.allow.url(text)
     }
 
     /// Fetches what a GET of that URL answers with 200.
@@ -140,6 +146,9 @@ async fn body(mut answer: reqwest::Response, bytes_max: usize) -> Result<Vec<u8>
     let encoding = answer.headers().get("content-encoding");
     if encoding.is_some_and(|encoding| encoding != "identity") {
         return Err(FetchFault::Encoded);
+    }
+    if answer.content_length().is_some_and(|bytes| bytes > bytes_max as u64) {
+        return Err(FetchFault::TooLong);
     }
     let mut text = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(|_| FetchFault::Unreachable)? {
@@ -296,6 +305,7 @@ mod tests {
             (Answer::Text(longest.clone()), Ok(longest.clone().into_bytes())),
             (Answer::Text(format!("{longest}x")), Err(FetchFault::TooLong)),
             (Answer::Endless, Err(FetchFault::TooLong)),
+            (Answer::Gigabyte, Err(FetchFault::TooLong)),
             (Answer::Status(204), Err(FetchFault::Status(204))),
             (Answer::Redirect(elsewhere), Err(FetchFault::Status(302))),
             (Answer::Compressed, Err(FetchFault::Encoded)),

@@ -2,20 +2,22 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use bytes::Bytes;
 use firewarden_fhir::request::Body as ReadBody;
 use firewarden_identity::Credentials;
 use firewarden_interactions::bundle::ReadBundle;
 use firewarden_interactions::{Failure, capability_statement};
-use http::header::{AUTHORIZATION, CONTENT_ENCODING};
+use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::Full;
+use hyper::body::Incoming;
 
 use crate::app::{App, new_id};
 use crate::arrival::{self, Peer, RequestId, X_CLIENT_AUTH};
 use crate::audit::AuditRecord;
+use crate::body::{self, NotCollected};
 use crate::failure::Refusal;
 use crate::media::{self, Form};
 use crate::pipeline::{Answer, authenticate, serve};
@@ -24,7 +26,11 @@ use crate::route::{self, Place, Public, Words};
 use crate::{endpoints, limits};
 
 /// Answers one request.
-pub(crate) async fn handle(app: Arc<App>, peer: Peer, request: Request<Body>) -> Response<Body> {
+pub(crate) async fn handle(
+    app: Arc<App>,
+    peer: Peer,
+    request: Request<Incoming>,
+) -> Response<Full<Bytes>> {
     let request_id = RequestId::new();
     let (parts, body) = request.into_parts();
     let head_only = parts.method == Method::HEAD;
@@ -74,8 +80,8 @@ async fn public_answer(app: &App, public: Public) -> (StatusCode, String) {
 }
 
 /// An answer to HEAD has the status and the header fields of GET.
-fn without_body_of_head(response: Response<Body>, head_only: bool) -> Response<Body> {
-    if head_only { response.map(|_| Body::empty()) } else { response }
+fn without_body_of_head(response: Response<Full<Bytes>>, head_only: bool) -> Response<Full<Bytes>> {
+    if head_only { response.map(|_| Full::default()) } else { response }
 }
 
 /// A request, with what it takes to answer it.
@@ -89,7 +95,7 @@ struct Asking<'a> {
 impl Asking<'_> {
     async fn answer(
         &self,
-        body: Body,
+        body: Incoming,
         place: Result<Place<'_>, firewarden_fhir::request::NotServed>,
         audit: &mut AuditRecord,
     ) -> Result<Answer, Refusal> {
@@ -100,8 +106,8 @@ impl Asking<'_> {
         let client_auth: Vec<&[u8]> =
             parts.headers.get_all(X_CLIENT_AUTH).iter().map(|value| value.as_bytes()).collect();
         let credentials = Credentials::from_headers(&authorization).with_client_auth(&client_auth);
-        let base_url = app.base_url();
-        let facts = arrival::facts(parts, self.peer, &app.settings.trusted_proxies, &base_url);
+        let base_url = app.base_url.as_str();
+        let facts = arrival::facts(parts, self.peer, &app.settings.trusted_proxies, base_url);
         let facts = Arc::new(facts);
         if body.size_hint().exact() != Some(0) {
             // A body is only read of callers whose credential is accepted, by the configuration as
@@ -118,7 +124,7 @@ impl Asking<'_> {
             let place = place.as_ref().map_err(|not_served| Refusal::NotServed(*not_served))?;
             let body = self.read(&bytes)?;
             let handling = route::handling(&parts.headers);
-            let reading = ReadBundle { base_url: &base_url, now, handling, new_id };
+            let reading = ReadBundle { base_url, now, handling, new_id };
             route::asked(place, &self.words(), body, reading)
         };
         serve(app, &credentials, &facts, asked, audit).await
@@ -132,48 +138,20 @@ impl Asking<'_> {
         }
     }
 
-    /// The body's bytes, within the limit. Its failures are told after the caller is known.
-    async fn collect(&self, body: Body, is_bundle: bool) -> Result<Bytes, NotCollected> {
+    /// The body's bytes. Why they could not be had is told after the caller is known.
+    async fn collect(&self, body: Incoming, is_bundle: bool) -> Result<Bytes, NotCollected> {
         let settings = &self.app.settings;
         let limit = if is_bundle { settings.bundle_bytes_max } else { settings.body_bytes_max };
-        match Limited::new(body, limit).collect().await {
-            Ok(collected) => Ok(collected.to_bytes()),
-            Err(error) if is_length_limit(error.as_ref()) => Err(NotCollected::TooLarge),
-            Err(_) => Err(NotCollected::Broken),
-        }
-    }
-
-    fn is_encoded(&self) -> bool {
-        self.parts.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity")
+        body::collect(body, &self.parts.headers, limit).await
     }
 
     fn read(&self, bytes: &Result<Bytes, NotCollected>) -> Result<ReadBody, Refusal> {
         match bytes {
-            // What stands there still is an encoding that was not undone.
-            Ok(_) if self.is_encoded() => Err(Refusal::MediaType),
             Ok(bytes) => {
                 media::read_body(&self.parts.headers, bytes).map_err(|_| Refusal::MediaType)
             }
             Err(NotCollected::TooLarge) => Err(Refusal::TooLarge),
-            Err(NotCollected::Broken) => Err(Refusal::MediaType),
+            Err(NotCollected::Unreadable) => Err(Refusal::MediaType),
         }
     }
-}
-
-/// Why a body could not be had.
-enum NotCollected {
-    TooLarge,
-    /// It ended early, or is not in the encoding it says.
-    Broken,
-}
-
-fn is_length_limit(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if error.is::<LengthLimitError>() {
-            return true;
-        }
-        next = error.source();
-    }
-    false
 }

@@ -5,6 +5,7 @@
 mod pipeline;
 
 mod arrival;
+mod body;
 mod handle;
 mod media;
 mod route;
@@ -22,6 +23,7 @@ mod own_types;
 
 mod bootstrap;
 mod listen;
+mod log_writer;
 mod logging;
 mod run;
 mod secrets_key;

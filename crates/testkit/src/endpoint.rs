@@ -170,7 +170,7 @@ async fn respond(shared: Arc<Shared>, request: Request<Incoming>) -> Answered {
             Response::builder().status(307).header("location", to).body(text(String::new()))
         }
         Reply::Hang => std::future::pending().await,
-        Reply::Stall => Response::builder().body(Stream { endless: false }.boxed()),
-        Reply::Endless => Response::builder().body(Stream { endless: true }.boxed()),
+        Reply::Stall => Response::builder().body(Stream::Silent.boxed()),
+        Reply::Endless => Response::builder().body(Stream::Endless.boxed()),
     }
 }

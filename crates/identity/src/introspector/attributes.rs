@@ -30,14 +30,14 @@ const ATTRIBUTES: &[(&str, Served)] = &[
     ("jwt.leeway", Served::Yes),
     ("jwt.max_age", Served::Yes),
     ("jwt.required_claims", Served::Yes),
-    ("jwt.keys", Served::NotYet),
+    ("jwt.keys", Served::Yes),
     ("user", Served::Yes),
     ("user.claim", Served::Yes),
     ("user.match", Served::Yes),
     ("user.create", Served::Yes),
     ("client", Served::Yes),
     ("client.claim", Served::Yes),
-    ("discovery", Served::NotYet),
+    ("discovery", Served::Yes),
     ("introspection_endpoint", Served::Yes),
     ("introspection_endpoint.url", Served::Yes),
     ("introspection_endpoint.authorization", Served::Yes),
@@ -65,9 +65,7 @@ fn fault(path: &str) -> Option<Issue> {
         Some((_, Served::Yes)) => return None,
         Some((_, Served::NotYet)) => Issue::error(
             "not-supported",
-            format!(
-                "`{path}` is not served by this version; it serves `type: jwt` with `jwt.secret` or `jwks_uri`, and `user.claim`, `user.match`"
-            ),
+            format!("`{path}` is not served by this version; leave it out"),
         ),
         None if last.starts_with('_') => Issue::error(
             "not-supported",
@@ -148,9 +146,7 @@ mod tests {
         assert_eq!(
             found,
             [
-                ("TokenIntrospector.jwt.keys", "not-supported"),
                 ("TokenIntrospector.jwt._secret", "not-supported"),
-                ("TokenIntrospector.discovery", "not-supported"),
                 ("TokenIntrospector.introspection_endpoint._authorization", "not-supported"),
                 ("TokenIntrospector.client.claims", "structure"),
                 ("TokenIntrospector.user.creates", "structure"),

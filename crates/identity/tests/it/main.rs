@@ -7,6 +7,8 @@ mod clients;
 #[cfg(test)]
 mod creation;
 #[cfg(test)]
+mod discovery;
+#[cfg(test)]
 mod explaining;
 #[cfg(test)]
 mod key_sets;
@@ -16,6 +18,8 @@ mod minting;
 mod opaque;
 #[cfg(test)]
 mod saving;
+#[cfg(test)]
+mod static_keys;
 #[cfg(test)]
 mod tokens;
 #[cfg(test)]

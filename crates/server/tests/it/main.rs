@@ -6,7 +6,15 @@ mod cases;
 mod harness;
 mod http;
 
+mod bodies;
+mod conversations;
 mod credentials;
+mod edges;
 mod guide;
+mod pages;
 mod paths;
+mod races;
 mod routes;
+mod secrets;
+mod starting;
+mod static_keys;

@@ -33,6 +33,12 @@ async fn a_second_opening_is_refused_while_the_first_lasts() {
     let store = open_in(folder.path()).unwrap();
     let told = refusal(settings(folder.path()));
     assert!(told.ends_with("is open in another process"), "{told}");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let StoreSettings { path, .. } = settings(folder.path());
+    let link = elsewhere.path().join("link.db");
+    std::os::unix::fs::symlink(path, &link).unwrap();
+    let told = refusal(StoreSettings { path: link, ..settings(folder.path()) });
+    assert!(told.ends_with("is open in another process"), "{told}");
     store.close().await.unwrap();
     open_in(folder.path()).unwrap();
 }
@@ -95,4 +101,34 @@ async fn while_another_program_holds_the_database_writes_are_refused_and_reads_g
     write(&store, vec![put("Patient/a", "{}")]).await.unwrap();
     assert_eq!(read(&store, "Patient/a").await, "found 2");
     store.check().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_number_of_readers_is_bounded_and_never_none() {
+    for readers in [0, 100_000] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(StoreSettings { readers, ..settings(folder.path()) }).unwrap();
+        write(&store, vec![put("Patient/a", "{}")]).await.unwrap();
+        assert_eq!(read(&store, "Patient/a").await, "found 1");
+        store.close().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_files_of_a_killed_server_are_taken_up_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_in(folder.path()).unwrap();
+    for _ in 0..3 {
+        write(&store, vec![put("Patient/a", "{}")]).await.unwrap();
+    }
+    // What is on the disk at this moment, log included, as a kill would leave it.
+    let copy = tempfile::tempdir().unwrap();
+    std::fs::create_dir(copy.path().join("data")).unwrap();
+    for name in ["firewarden.db", "firewarden.db-wal"] {
+        let from = folder.path().join("data").join(name);
+        std::fs::copy(from, copy.path().join("data").join(name)).unwrap();
+    }
+    let store = open_in(copy.path()).unwrap();
+    assert_eq!(read(&store, "Patient/a").await, "found 3");
+    write(&store, vec![put("Patient/a", "{}")]).await.unwrap();
 }
