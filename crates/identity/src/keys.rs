@@ -58,6 +58,13 @@ impl VerificationKey {
         Self { id: None, uses }
     }
 
+    /// Its `kid` and algorithms, for explanations.
+    pub(crate) fn described(&self) -> String {
+        let names: Vec<&str> = self.uses.iter().map(|(algorithm, _)| algorithm.name()).collect();
+        let id = self.id.as_deref().unwrap_or("(no `kid`)");
+        format!("{id} for {}", names.join("/"))
+    }
+
     fn has_id(&self, id: &str) -> bool {
         self.id.as_deref() == Some(id)
     }

@@ -13,9 +13,9 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::bucket::Bucket;
 use super::discovery::{KeysNotHad, fetch_text};
 use super::key_set::KeySet;
+use crate::bucket::Bucket;
 use crate::introspector::KeySetPlace;
 use crate::keys::{KeyFault, Signed, VerificationKey};
 use crate::remote::{FetchFault, Remote};
@@ -89,7 +89,7 @@ impl KeySource {
         epoch: Epoch,
         runtime: Handle,
     ) -> Arc<Self> {
-        let bucket = Bucket::full(Instant::now());
+        let bucket = Bucket::full((limits::REFETCHES_MAX, limits::REFETCH_REFILL), Instant::now());
         let progress = Progress {
             started: 0,
             finished: 0,
@@ -129,6 +129,13 @@ impl KeySource {
             keys: loaded.map_or(0, |loaded| loaded.keys.len()),
             refetches_refused: progress.refetches_refused,
         }
+    }
+
+    /// The keys there are, each by its `kid` and what it may verify: for explanations.
+    pub(crate) fn described(&self) -> Vec<String> {
+        let loaded = self.usable();
+        let keys = loaded.iter().flat_map(|loaded| &loaded.keys);
+        keys.map(VerificationKey::described).collect()
     }
 
     /// Verifies a signature, with newer keys if the present ones do not know its key. Says until

@@ -1,6 +1,8 @@
 //! Credentials in, callers out: the whole crate through its face, against a fake provider.
 
 #[cfg(test)]
+mod client_claim;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod corpora;
@@ -8,10 +10,17 @@ mod corpora;
 mod discovery;
 #[cfg(test)]
 mod forgeries;
+mod creation;
+#[cfg(test)]
+mod discovery;
+#[cfg(test)]
+mod explaining;
 #[cfg(test)]
 mod key_sets;
 #[cfg(test)]
 mod minting;
+#[cfg(test)]
+mod opaque;
 #[cfg(test)]
 mod saving;
 #[cfg(test)]

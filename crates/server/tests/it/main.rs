@@ -11,6 +11,7 @@ mod conversations;
 mod credentials;
 mod edges;
 mod guide;
+mod opaque_tokens;
 mod pages;
 mod paths;
 mod races;
