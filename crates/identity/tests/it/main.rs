@@ -7,14 +7,13 @@ mod clients;
 #[cfg(test)]
 mod corpora;
 #[cfg(test)]
-mod discovery;
-#[cfg(test)]
-mod forgeries;
 mod creation;
 #[cfg(test)]
 mod discovery;
 #[cfg(test)]
 mod explaining;
+#[cfg(test)]
+mod forgeries;
 #[cfg(test)]
 mod key_sets;
 #[cfg(test)]
