@@ -21,7 +21,7 @@ use firewarden_identity::{
 };
 use firewarden_testkit::{hmac_token, key};
 use futures_util::FutureExt;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::runtime::Runtime;
 
 const ISSUER: &str = "https://id.example.com/realms/hospital";
@@ -53,6 +53,15 @@ impl Directory for Nobody {
 
     async fn roles(&self, _: &Id) -> Result<Vec<Content>, DirectoryUnavailable> {
         Ok(Vec::new())
+    }
+
+    async fn create_user(
+        &self,
+        _: &Id,
+        _: Map<String, Value>,
+        _: Timestamp,
+    ) -> Result<Option<Content>, DirectoryUnavailable> {
+        Ok(None)
     }
 
     async fn client(&self, _: &Id) -> Result<Option<StoredClient>, DirectoryUnavailable> {
@@ -109,7 +118,8 @@ fn identity(runtime: &Runtime, algorithm: &str) -> Identity {
     let outbound = OutboundAllow::default();
     let content = content.as_object().unwrap();
     let introspector = Introspector::parse(&id, Version(1), content, &[], &outbound).unwrap();
-    let identity = Identity::new(outbound, &[7; 32], runtime.handle().clone());
+    let root = Id::parse("root").unwrap();
+    let identity = Identity::new(outbound, root, &[7; 32], runtime.handle().clone());
     identity.replace_introspectors(vec![introspector]);
     identity
 }
