@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use firewarden_fhir::{Id, Version};
+use firewarden_fhir::{Id, Timestamp, Version};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 /// A resource's content.
 pub type Content = Arc<Map<String, Value>>;
 
-/// Finds users, roles and clients. What is deleted is not found; what is inactive is, and refused
+/// Finds users, roles and clients, and makes users. What is deleted is not found; what is inactive is, and refused
 /// here.
 #[async_trait]
 pub trait Directory: Send + Sync {
@@ -31,6 +31,14 @@ pub trait Directory: Send + Sync {
 
     /// The `Role`s whose `user` is that one, in any order.
     async fn roles(&self, user: &Id) -> Result<Vec<Content>, DirectoryUnavailable>;
+
+    /// Makes a `User` of that id, of its own accord. `None` if there is one, or was.
+    async fn create_user(
+        &self,
+        id: &Id,
+        user: Map<String, Value>,
+        now: Timestamp,
+    ) -> Result<Option<Content>, DirectoryUnavailable>;
 
     /// The `Client` of that id.
     async fn client(&self, id: &Id) -> Result<Option<StoredClient>, DirectoryUnavailable>;

@@ -2,17 +2,20 @@
 
 mod attributes;
 mod conflicts;
+mod endpoint;
 mod reading;
+mod static_keys;
 
 use std::fmt;
 use std::time::Duration;
 
 use firewarden_fhir::{Id, Issue, Version};
+use reqwest::header::HeaderValue;
 use serde_json::{Map, Value};
 use url::Url;
 use zeroize::Zeroizing;
 
-pub use conflicts::{conflicts, needs_binding};
+pub use conflicts::{conflicts, moved_credential, needs_binding};
 
 use self::reading::Masked;
 use crate::claims::Demands;
@@ -32,17 +35,48 @@ pub struct Introspector {
 
 /// What a readable introspector says.
 pub(crate) struct Trust {
-    pub(crate) issuer: String,
+    /// Whose tokens it vouches for. One that asks an endpoint may leave it to the endpoint.
+    pub(crate) issuer: Option<String>,
     pub(crate) keys: KeyOrigin,
     pub(crate) demands: Demands,
     /// Whether the operator vouches that subjects are ids of our users.
     pub(crate) subjects_are_ids: bool,
+    /// The claim that names a `Client`.
+    pub(crate) client_claim: Option<String>,
+    /// Whether a `User` is made for a subject that has none.
+    pub(crate) creates_users: bool,
 }
 
 /// Where an introspector's keys come from.
 pub(crate) enum KeyOrigin {
     Secret(VerificationKey),
-    KeySet { url: Url, kept_for: Duration, algorithms: Vec<Algorithm> },
+    Static(Vec<VerificationKey>),
+    KeySet {
+        place: KeySetPlace,
+        kept_for: Duration,
+        algorithms: Vec<Algorithm>,
+    },
+    /// Nowhere: another server judges the tokens.
+    Endpoint(Asked),
+}
+
+/// Where a key set is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum KeySetPlace {
+    /// Here.
+    At(Url),
+    /// Where the configuration at this URL says, if it is that of the issuer.
+    Discovered { issuer: String, at: Url },
+}
+
+/// The introspection endpoint that is asked (RFC 7662).
+#[derive(Clone)]
+pub(crate) struct Asked {
+    pub(crate) url: Url,
+    /// The value of the `Authorization` header that is sent there.
+    pub(crate) authorization: HeaderValue,
+    /// How long its answers are believed.
+    pub(crate) kept_for: Duration,
 }
 
 impl Introspector {
@@ -55,9 +89,7 @@ impl Introspector {
         secrets: &[(String, Zeroizing<Vec<u8>>)],
         outbound: &OutboundAllow,
     ) -> Result<Self, Vec<Issue>> {
-        let secret = secrets.iter().find(|(pointer, _)| pointer == "/jwt/secret");
-        let secret = secret.map(|(_, secret)| secret.as_slice());
-        let read = reading::read(content, Masked::Sealed(secret), outbound)?;
+        let read = reading::read(content, Masked::Sealed(secrets), outbound)?;
         let (trust, warnings) = (Some(read.trust), read.warnings);
         Ok(Self { id: id.clone(), version, trust, active: read.active, warnings })
     }
@@ -72,9 +104,9 @@ impl Introspector {
         &self.id
     }
 
-    /// The `iss` it vouches for; `None` if it could not be read.
+    /// The `iss` it vouches for; `None` if it could not be read, or leaves that to an endpoint.
     pub fn issuer(&self) -> Option<&str> {
-        self.trust.as_ref().map(|trust| trust.issuer.as_str())
+        self.trust.as_ref().and_then(|trust| trust.issuer.as_deref())
     }
 
     /// What its author should know.

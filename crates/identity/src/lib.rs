@@ -15,28 +15,40 @@ mod secrets;
 mod algorithm;
 mod claims;
 mod keys;
+mod public_key;
 mod unverified;
 mod verified;
 
+mod bucket;
+mod introspection;
 mod jwks;
 mod remote;
 
 mod binding;
+mod creation;
 mod directory;
 mod resolve;
 
 mod basic;
 mod password;
 
+mod explain;
+
 pub mod inspect;
+pub mod jws;
 pub mod limits;
 pub mod mint;
 
 pub use algorithm::Algorithm;
 pub use credentials::Credentials;
 pub use directory::{Content, Directory, DirectoryUnavailable, StoredClient};
+pub use explain::{CheckResult, TokenTrace};
 pub use identity::Identity;
-pub use introspector::{Introspector, check_introspector, conflicts, needs_binding};
+pub use introspection::{IntrospectionAnswer, NotAnAnswer, read_answer};
+pub use introspector::{
+    Introspector, check_introspector, conflicts, moved_credential, needs_binding,
+};
+pub use jwks::KeySetState;
 pub use outbound::{NotAnAllowance, OutboundAllow};
 pub use password::{NotHashable, SALT_BYTES, hash_secret};
 pub use secrets::{MASK, SECRET_POINTERS};

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::http::Site;
-use crate::process::{PATIENCE, Server};
+use crate::running::{PATIENCE, Server};
 
 const ROUNDS: usize = 4;
 const CLIENTS: usize = 20;

@@ -5,7 +5,7 @@
 // The same words for asking as the server's own tests use.
 #[path = "../../../server/tests/it/http.rs"]
 mod http;
-mod process;
+mod running;
 
 mod killed;
 mod real_data;

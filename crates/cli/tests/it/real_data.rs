@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
 use crate::http::Site;
-use crate::process::Server;
+use crate::running::Server;
 
 /// Names the folder of the data, if it is not beside the repository.
 const FOLDER: &str = "FIREWARDEN_TEST_DATA";
@@ -76,7 +76,7 @@ fn resolve(value: &mut Value, places: &HashMap<String, String>) {
                 }
             }
         }
-        _ => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

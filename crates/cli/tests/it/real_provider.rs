@@ -6,7 +6,7 @@ use firewarden_testkit::RealProvider;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::process::Server;
+use crate::running::Server;
 
 /// The token with the last byte of its signature changed.
 fn tampered(token: &str) -> String {

@@ -1,10 +1,11 @@
 //! `firewarden serve`: what it prints, what it logs, how it ends.
 
+use firewarden_testkit::hmac_token;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::http::Site;
-use crate::process::{ROOT_SECRET, Server, log_text, run};
+use crate::running::{ROOT_SECRET, Server, log_text, run};
 
 #[tokio::test]
 async fn the_first_start_prints_the_address_and_the_root_secret_once() {
@@ -148,7 +149,30 @@ async fn every_decision_is_logged_and_no_secret_query_or_body() {
 }
 
 #[tokio::test]
-async fn a_second_process_on_the_same_database_is_refused() {
+async fn a_subject_cannot_write_lines_into_the_log() {
+    for format in ["text", "json"] {
+        let folder = TempDir::new().unwrap();
+        let environment = [("FIREWARDEN_LOG", "info"), ("FIREWARDEN_LOG_FORMAT", format)];
+        let server = Server::start(folder.path(), &environment).await;
+        let jwt = json!({"iss": "https://idp.example.com", "secret": "secret"});
+        let trusted =
+            json!({"resourceType": "TokenIntrospector", "id": "idp", "type": "jwt", "jwt": jwt});
+        server.site.put(trusted).await;
+        let sub = "mallory\nFORGED \u{1b}[31mline\r\n\u{9b}x";
+        let claims =
+            json!({"iss": "https://idp.example.com", "sub": sub, "exp": 4_000_000_000_u64});
+        let token = hmac_token("HS256", b"secret", &json!({}), &claims);
+        server.site.bearer(&token, "GET /fhir/Patient").await.is(401);
+        server.signal("TERM");
+        assert_eq!(server.ended().await.code(), Some(0));
+        let log = log_text(folder.path());
+        assert!(log.contains("unauthenticated"), "{log}");
+        assert!(!log.contains("FORGED") && !log.contains("[31mline"), "{log}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_start_on_the_same_database_is_refused() {
     let folder = TempDir::new().unwrap();
     let server = Server::start(folder.path(), &[]).await;
     let database = ("FIREWARDEN_DATABASE_URL", "sqlite:firewarden.db");

@@ -4,7 +4,7 @@ use firewarden_testkit::key;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::process::{Said, Server, run};
+use crate::running::{Said, Server, run};
 
 const ISSUER: &str = "https://auth.example.com";
 

@@ -17,7 +17,7 @@ pub(crate) fn lock(database: &Path) -> Result<File, StoreError> {
             .create(folder)
             .map_err(|e| because(folder, &e))?;
     }
-    let path = beside(database);
+    let path = beside(&real(database).map_err(|e| because(database, &e))?);
     let open = |path: &Path| private().open(path).map_err(|e| because(path, &e));
     let file = open(&path)?;
     match file.try_lock() {
@@ -32,6 +32,16 @@ pub(crate) fn lock(database: &Path) -> Result<File, StoreError> {
         ))),
         Err(TryLockError::Error(e)) => Err(because(&path, &e)),
     }
+}
+
+/// The database's own place: by another way to it, a link say, it is the same database.
+fn real(database: &Path) -> std::io::Result<PathBuf> {
+    if database.exists() {
+        return database.canonicalize();
+    }
+    let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new(".")).canonicalize()?;
+    Ok(folder.join(database.file_name().unwrap_or_default()))
 }
 
 /// Opens, or makes, a file that is its owner's alone. One that is there keeps its mode.
