@@ -35,6 +35,7 @@ mod password;
 mod explain;
 
 pub mod inspect;
+pub mod jws;
 pub mod limits;
 pub mod mint;
 

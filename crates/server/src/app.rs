@@ -8,6 +8,7 @@ use firewarden_identity::{Identity, OutboundAllow};
 use firewarden_interactions::{Ports, ServerKey};
 use firewarden_store::Store;
 
+use crate::body_memory::BodyMemory;
 use crate::configuration::{Configuration, Snapshot};
 use crate::directory::StoredDirectory;
 use crate::own_types::{OwnRules, SecretHasher};
@@ -26,6 +27,7 @@ pub(crate) struct App {
     pub(crate) configuration: Configuration,
     pub(crate) outbound: OutboundAllow,
     pub(crate) hasher: SecretHasher,
+    pub(crate) body_memory: BodyMemory,
     pub(crate) server_key: ServerKey,
     /// Set when the server is to stop: it is no longer ready.
     pub(crate) stopping: AtomicBool,

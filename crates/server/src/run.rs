@@ -13,6 +13,7 @@ use tracing::{info, warn};
 use zeroize::Zeroizing;
 
 use crate::app::App;
+use crate::body_memory::BodyMemory;
 use crate::bootstrap::{self, BootstrapError};
 use crate::configuration::Configuration;
 use crate::directory::StoredDirectory;
@@ -162,6 +163,7 @@ async fn open(settings: Settings, public_url: String) -> Result<App, ServeError>
         configuration: configuration.await.map_err(database)?,
         directory: StoredDirectory::new(store.clone()),
         hasher: SecretHasher::new(),
+        body_memory: BodyMemory::new(),
         stopping: AtomicBool::new(false),
         settings,
         public_url,
