@@ -12,9 +12,9 @@ use tokio::time::Instant;
 use tracing::error;
 use zeroize::Zeroizing;
 
-use crate::basic::Clients;
+use crate::basic::{Clients, Grant};
 use crate::credentials::Credentials;
-use crate::directory::Directory;
+use crate::directory::{Content, Directory};
 use crate::introspector::{Introspector, KeyOrigin, Trust};
 use crate::jwks::{self, KeySource};
 use crate::keys::Signed;
@@ -22,7 +22,7 @@ use crate::remote::{Remote, SystemResolver};
 use crate::unauthenticated::{Check, Unauthenticated};
 use crate::unverified::Unverified;
 use crate::verified::{Epoch, Remembered, Verified, fingerprint};
-use crate::{OutboundAllow, limits, resolve};
+use crate::{OutboundAllow, limits, resolve, session};
 
 /// Finds out who asks.
 pub struct Identity {
@@ -147,10 +147,21 @@ impl Identity {
             Credentials::Bearer(token) => self.bearer(token, directory, now).await,
             Credentials::Basic { client, secret } => {
                 let secret = Zeroizing::new(secret.as_str().to_owned());
-                let client = self.clients.authenticate(client, secret, directory).await?;
+                let credential = (client.as_str(), secret);
+                let client = self.clients.authenticate(credential, Grant::Basic, directory).await?;
                 Ok(Caller { client: Some(client), ..Caller::default() })
             }
         }
+    }
+
+    /// The client that asks for a token of its own by its secret (RFC 6749 section 4.4).
+    pub async fn client_of_token_request(
+        &self,
+        client: &str,
+        secret: Zeroizing<String>,
+        directory: &dyn Directory,
+    ) -> Result<Content, Unauthenticated> {
+        self.clients.authenticate((client, secret), Grant::ClientCredentials, directory).await
     }
 
     async fn bearer(
@@ -159,6 +170,9 @@ impl Identity {
         directory: &dyn Directory,
         now: Timestamp,
     ) -> Result<Caller, Unauthenticated> {
+        if session::is_ours(token) {
+            return session::caller(token, directory, now).await;
+        }
         let verified = self.verify(token, now).await?;
         let Some(trust) = &verified.introspector.trust else {
             return Err(Unauthenticated::UnknownIssuer);

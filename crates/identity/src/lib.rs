@@ -27,6 +27,7 @@ mod resolve;
 
 mod basic;
 mod password;
+mod session;
 
 pub mod inspect;
 pub mod limits;
@@ -34,10 +35,11 @@ pub mod mint;
 
 pub use algorithm::Algorithm;
 pub use credentials::Credentials;
-pub use directory::{Content, Directory, DirectoryUnavailable, StoredClient};
+pub use directory::{Content, Directory, DirectoryUnavailable, StoredClient, StoredSession};
 pub use identity::Identity;
 pub use introspector::{Introspector, check_introspector, conflicts, needs_binding};
 pub use outbound::{NotAnAllowance, OutboundAllow};
 pub use password::{NotHashable, SALT_BYTES, hash_secret};
 pub use secrets::{MASK, SECRET_POINTERS};
+pub use session::{SESSION_TOKEN_BYTES, session_token, session_token_hash};
 pub use unauthenticated::{Check, Unauthenticated};

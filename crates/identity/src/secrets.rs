@@ -11,6 +11,7 @@ use crate::directory::Content;
 pub const SECRET_POINTERS: &[(&str, &[&str])] = &[
     ("TokenIntrospector", &["/jwt/secret", "/introspection_endpoint/authorization"]),
     ("Client", &["/secret"]),
+    ("Session", &["/token"]),
     ("User", &["/password"]),
 ];
 

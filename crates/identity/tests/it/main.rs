@@ -8,6 +8,7 @@ mod key_sets;
 mod minting;
 #[cfg(test)]
 mod saving;
+mod sessions;
 #[cfg(test)]
 mod tokens;
 #[cfg(test)]
