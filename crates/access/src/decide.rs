@@ -5,8 +5,9 @@ use std::sync::Arc;
 use firewarden_fhir::search::SearchQuery;
 use firewarden_fhir::{Id, Interaction, ResourceType, SearchForm, Timestamp};
 
-use crate::document::RequestDocument;
+use crate::document::{Keys, RequestDocument};
 use crate::limits::{CONSIDERED_MAX, POLICIES_PER_DECISION_MAX};
+use crate::policy::Policy;
 use crate::{Caller, Permitted, PolicySet, RequestFacts, RowFilter, Verdict};
 
 /// One policy that was considered, for logs; never for the client.
@@ -148,13 +149,16 @@ fn evaluate(
     guarded: Option<ResourceType>,
 ) -> Result<Vec<String>, Vec<Considered>> {
     let Asker { caller, now, .. } = asker;
-    let document = RequestDocument::lazy(interaction, asker);
+    let applying: Vec<&(Id, Policy)> = policies
+        .applying(caller, interaction.operation_id(), *now)
+        .take(POLICIES_PER_DECISION_MAX)
+        .filter(|(_, policy)| guarded.is_none_or(|of| policy.reaches(of, caller, *now)))
+        .collect();
+    let keys = applying.iter().map(|(_, policy)| policy.engine.keys());
+    let keys = keys.fold(Keys::NONE, Keys::with);
+    let document = RequestDocument::lazy(interaction, asker, keys);
     let mut considered = Vec::new();
-    let applying = policies.applying(caller, interaction.operation_id(), *now);
-    for (id, policy) in applying.take(POLICIES_PER_DECISION_MAX) {
-        if guarded.is_some_and(|of| !policy.reaches(of, caller, *now)) {
-            continue;
-        }
+    for (id, policy) in applying {
         let verdict = policy.verdict(&document);
         if verdict == Verdict::Satisfied {
             return Ok(vec![id.to_string()]);

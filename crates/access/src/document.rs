@@ -1,5 +1,6 @@
 //! The request document: what a policy sees of a request.
 
+mod keys;
 mod non_empty;
 mod references;
 
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use firewarden_fhir::{Interaction, Resource, Target};
 use serde_json::{Map, Value, json};
 
+pub(crate) use keys::Keys;
 use non_empty::without_empty_members;
 
 use crate::decide::Asker;
@@ -53,9 +55,13 @@ pub(crate) struct RequestDocument {
 }
 
 impl RequestDocument {
-    /// The document of that request, when it is asked for.
-    pub(crate) fn lazy<'a>(interaction: &'a Interaction, asker: &'a Asker) -> LazyDocument<'a> {
-        LazyCell::new(Box::new(move || Self::of(interaction, asker)))
+    /// The document of that request, when it is asked for, as far as these keys go.
+    pub(crate) fn lazy<'a>(
+        interaction: &'a Interaction,
+        asker: &'a Asker,
+        keys: Keys,
+    ) -> LazyDocument<'a> {
+        LazyCell::new(Box::new(move || Self::of(interaction, asker, keys)))
     }
 
     /// That document, as it stands.
@@ -78,38 +84,46 @@ impl RequestDocument {
         Self::as_it_stands(whole)
     }
 
-    fn of(interaction: &Interaction, asker: &Asker) -> Self {
+    fn of(interaction: &Interaction, asker: &Asker, keys: Keys) -> Self {
         let (caller, facts) = (asker.caller.as_ref(), asker.facts.as_ref());
-        let mut document = Map::new();
-        request_line(&mut document, interaction, facts);
+        let mut parts = Parts { document: Map::new(), keys };
+        request_line(&mut parts, interaction, facts);
         if let Some(resource) = interaction.resource() {
-            let resource = incoming(resource, interaction.target(), &facts.base_url);
-            document.insert("body".into(), resource.clone());
-            document.insert("resource".into(), resource);
+            let resource = || Some(incoming(resource, interaction.target(), &facts.base_url));
+            parts.add("body", resource);
+            parts.add("resource", resource);
         }
-        credential(&mut document, caller, &facts.base_url);
-        let operation = json!({"resourceType": "Operation", "id": interaction.operation_id()});
-        document.insert("operation".into(), operation);
-        Self::as_it_stands(Value::Object(document))
+        credential(&mut parts, caller, &facts.base_url);
+        parts.add("operation", || {
+            Some(json!({"resourceType": "Operation", "id": interaction.operation_id()}))
+        });
+        Self::as_it_stands(Value::Object(parts.document))
     }
 }
 
-fn request_line(
-    document: &mut Map<String, Value>,
-    interaction: &Interaction,
-    facts: &RequestFacts,
-) {
-    document.insert("request-method".into(), interaction.method().into());
-    document.insert("scheme".into(), facts.scheme.into());
-    if let Some(address) = facts.remote_address {
-        document.insert("remote-addr".into(), address.to_string().into());
+/// A document that is being built, of some keys.
+struct Parts {
+    document: Map<String, Value>,
+    keys: Keys,
+}
+
+impl Parts {
+    /// Adds a part, if it is asked for and there.
+    fn add(&mut self, key: &'static str, part: impl FnOnce() -> Option<Value>) {
+        if self.keys.has(key) {
+            self.document.extend(part().map(|part| (key.to_owned(), part)));
+        }
     }
-    document.insert("headers".into(), headers(&facts.headers));
-    if let Some(query) = &facts.query_string {
-        document.insert("query-string".into(), query.as_str().into());
-    }
-    document.insert("uri".into(), interaction.uri().into());
-    document.insert("params".into(), params(interaction));
+}
+
+fn request_line(parts: &mut Parts, interaction: &Interaction, facts: &RequestFacts) {
+    parts.add("request-method", || Some(interaction.method().into()));
+    parts.add("scheme", || Some(facts.scheme.into()));
+    parts.add("remote-addr", || Some(facts.remote_address?.to_string().into()));
+    parts.add("headers", || Some(headers(&facts.headers)));
+    parts.add("query-string", || Some(facts.query_string.as_deref()?.into()));
+    parts.add("uri", || Some(interaction.uri().into()));
+    parts.add("params", || Some(params(interaction)));
 }
 
 /// Repeated headers are one, joined as RFC 9110 section 5.3 says.
@@ -162,27 +176,20 @@ fn incoming(resource: &Resource, target: Option<&Target>, base_url: &str) -> Val
     content
 }
 
-fn credential(document: &mut Map<String, Value>, caller: &Caller, base_url: &str) {
-    let claims = [("jwt", &caller.jwt), ("token", &caller.token)];
-    for (key, claims) in claims {
-        if let Some(claims) = claims {
-            document.insert(key.into(), Value::Object(Map::clone(claims)));
-        }
-    }
-    if let Some(user) = &caller.user {
-        document.insert("user".into(), stored(user, "User", "password", base_url));
-    }
-    if let Some(client) = &caller.client {
-        document.insert("client".into(), stored(client, "Client", "secret", base_url));
-    }
-    if !caller.roles.is_empty() {
+fn credential(parts: &mut Parts, caller: &Caller, base_url: &str) {
+    let claims = |claims: &Map<String, Value>| Value::Object(claims.clone());
+    parts.add("jwt", || caller.jwt.as_deref().map(claims));
+    parts.add("token", || caller.token.as_deref().map(claims));
+    parts.add("user", || Some(stored(caller.user.as_ref()?, "User", "password", base_url)));
+    parts.add("client", || Some(stored(caller.client.as_ref()?, "Client", "secret", base_url)));
+    parts.add("role", || {
         let roles = caller.roles.iter().map(|role| stored(role, "Role", "", base_url));
-        document.insert("role".into(), roles.collect());
-    }
-    let session = session(caller);
-    if !session.is_empty() {
-        document.insert("session".into(), Value::Object(session));
-    }
+        (!caller.roles.is_empty()).then(|| roles.collect())
+    });
+    parts.add("session", || {
+        let session = session(caller);
+        (!session.is_empty()).then_some(Value::Object(session))
+    });
 }
 
 /// A resource of the caller's. It comes without secrets; its secret attribute, masked or not, is
@@ -257,7 +264,7 @@ mod tests {
         };
         let now = Timestamp::UNIX_EPOCH;
         let asker = Asker { caller: Arc::new(caller), facts: Arc::new(facts), now };
-        RequestDocument::of(interaction, &asker).whole
+        RequestDocument::of(interaction, &asker, Keys::ALL).whole
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use self::json_schema::JsonSchema;
 use crate::Verdict;
-use crate::document::{LazyDocument, RequestDocument};
+use crate::document::{Keys, LazyDocument, RequestDocument};
 use crate::element_path::ElementPath;
 use crate::nearest::suggestion;
 
@@ -60,6 +60,14 @@ impl Engine {
         };
         let (rule, doubts) = JsonSchema::compile(schema, &at("schema"))?;
         Ok((Self::JsonSchema(Box::new(rule)), doubts))
+    }
+
+    /// The keys of the document that the rule looks at.
+    pub(crate) fn keys(&self) -> Keys {
+        match self {
+            Self::Allow => Keys::NONE,
+            Self::JsonSchema(rule) => rule.keys(),
+        }
     }
 
     /// What the rule says. `role_name` limits the roles that it sees.

@@ -22,7 +22,7 @@ pub struct SearchQuery {
     pub resource_type: ResourceType,
     /// All of these must hold.
     pub criteria: Vec<Criterion>,
-    /// The order; by creation when empty. The resource's id breaks ties.
+    /// The order; by creation when empty. Creation breaks ties, in the last key's direction.
     pub sort: Vec<SortKey>,
     /// Resources on a page. Zero asks for the total alone.
     pub count: u32,

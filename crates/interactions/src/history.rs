@@ -62,7 +62,7 @@ async fn history(
     let page_url = PageUrl { url, applied: &applied, caller: ports.caller };
     let first_and_whole = page.cursor.is_none() && page.since.is_none() && page.count > 0;
     if let Some(sent) = page.cursor.take() {
-        page.cursor = Some(page_url.open(ports.cursor_key, &sent)?);
+        page.cursor = Some(page_url.open(ports.server_key, &sent)?);
     }
     let read = ports.store.history(of, &page).await?;
     if empty == Empty::IsAbsent && first_and_whole && read.entries.is_empty() {
@@ -71,7 +71,7 @@ async fn history(
     let body_len = |entry: &HistoryEntry| entry.body.as_ref().map_or(0, |body| body.len());
     let size = read.entries.iter().map(|entry| body_len(entry) + 300).sum();
     let mut bundle = BundleText::new("history", read.total, size);
-    bundle.links(&page_url.links(ports.cursor_key, read.next.as_deref()));
+    bundle.links(&page_url.links(ports.server_key, read.next.as_deref()));
     for entry in &read.entries {
         let full_url = format!("{}/{}", ports.base_of(entry.target.resource_type), entry.target);
         bundle.entry(Some(&full_url), entry.body.as_deref(), &request_and_response(entry));

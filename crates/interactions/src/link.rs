@@ -1,6 +1,6 @@
 //! The links of a page: to itself, and to the next one.
 
-use crate::{CursorKey, Failure, failure::bad_cursor};
+use crate::{Failure, ServerKey, failure::bad_cursor};
 
 /// The URL of a page and what its cursors are bound to.
 pub(crate) struct PageUrl<'a> {
@@ -14,13 +14,13 @@ pub(crate) struct PageUrl<'a> {
 
 impl PageUrl<'_> {
     /// The store's cursor of the one that was sent.
-    pub(crate) fn open(&self, key: &CursorKey, sent: &str) -> Result<String, Failure> {
+    pub(crate) fn open(&self, key: &ServerKey, sent: &str) -> Result<String, Failure> {
         let opened = key.open(&self.binding(), sent).map(str::to_owned);
         opened.ok_or_else(|| Failure::BadRequest(bad_cursor()))
     }
 
     /// The links of this page, and of the one that begins at the store's cursor.
-    pub(crate) fn links(&self, key: &CursorKey, next: Option<&str>) -> Vec<(&'static str, String)> {
+    pub(crate) fn links(&self, key: &ServerKey, next: Option<&str>) -> Vec<(&'static str, String)> {
         let mut links = vec![("self", self.with_query(&encoded(self.applied.iter())))];
         if let Some(next) = next {
             let mut query = encoded(self.without_cursor());

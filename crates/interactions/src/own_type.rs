@@ -45,8 +45,15 @@ pub(crate) async fn check(
     let mut root = Value::Object(content);
     let mut secrets = Vec::new();
     for pointer in own_types.secret_pointers(resource_type) {
-        let Some(Value::String(secret)) = root.pointer_mut(pointer) else {
-            continue;
+        let secret = match root.pointer_mut(pointer) {
+            None => continue,
+            Some(Value::String(secret)) => secret,
+            // Anything else would be stored, and shown, as it is.
+            Some(_) => {
+                let place = pointer.replace('/', ".");
+                let issue = Issue::error("value", "a secret is a text");
+                return Err(Failure::Invalid(vec![issue.at(format!("{resource_type}{place}"))]));
+            }
         };
         let sent = Zeroizing::new(std::mem::replace(secret, MASK.to_owned()));
         let change = if sent.as_str() == MASK {

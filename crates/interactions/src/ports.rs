@@ -6,7 +6,7 @@ use firewarden_store::Store;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use crate::CursorKey;
+use crate::ServerKey;
 
 /// What one interaction is performed with.
 #[derive(Clone, Copy)]
@@ -16,7 +16,7 @@ pub struct Ports<'a> {
     /// The rules of our own types.
     pub own_types: &'a dyn OwnTypes,
     /// Binds cursors to who was given them.
-    pub cursor_key: &'a CursorKey,
+    pub server_key: &'a ServerKey,
     /// Who asks, in one text that no other caller has.
     pub caller: &'a str,
     /// This server's public URL without a trailing slash; `/fhir` follows it.

@@ -19,12 +19,12 @@ pub(crate) async fn search(
     let url = format!("{base}/{}", query.resource_type);
     let page_url = PageUrl { url, applied: &applied, caller: ports.caller };
     if let Some(sent) = query.cursor.take() {
-        query.cursor = Some(page_url.open(ports.cursor_key, &sent)?);
+        query.cursor = Some(page_url.open(ports.server_key, &sent)?);
     }
     let page = ports.store.search(&query, rows).await?;
     let size = page.matches.iter().map(|stored| stored.body.len() + 160).sum();
     let mut bundle = BundleText::new("searchset", page.total, size);
-    bundle.links(&page_url.links(ports.cursor_key, page.next.as_deref()));
+    bundle.links(&page_url.links(ports.server_key, page.next.as_deref()));
     for stored in &page.matches {
         let full_url = format!("{base}/{}", stored.target);
         bundle.entry(Some(&full_url), Some(&stored.body), r#","search":{"mode":"match"}"#);

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use firewarden_fhir::{Id, Timestamp};
 use firewarden_identity::{Identity, OutboundAllow};
-use firewarden_interactions::{CursorKey, Ports};
+use firewarden_interactions::{Ports, ServerKey};
 use firewarden_store::Store;
 
 use crate::configuration::{Configuration, Snapshot};
@@ -18,23 +18,20 @@ pub(crate) struct App {
     pub(crate) settings: Settings,
     /// This server's public URL without a trailing slash.
     pub(crate) public_url: String,
+    /// The FHIR base below it.
+    pub(crate) base_url: String,
     pub(crate) store: Store,
     pub(crate) identity: Arc<Identity>,
     pub(crate) directory: StoredDirectory,
     pub(crate) configuration: Configuration,
     pub(crate) outbound: OutboundAllow,
     pub(crate) hasher: SecretHasher,
-    pub(crate) cursor_key: CursorKey,
+    pub(crate) server_key: ServerKey,
     /// Set when the server is to stop: it is no longer ready.
     pub(crate) stopping: AtomicBool,
 }
 
 impl App {
-    /// This server's FHIR base URL.
-    pub(crate) fn base_url(&self) -> String {
-        format!("{}/fhir", self.public_url)
-    }
-
     /// The rules of our own types, as of a snapshot.
     pub(crate) fn own_rules<'a>(&'a self, snapshot: &'a Snapshot) -> OwnRules<'a> {
         OwnRules { store: &self.store, snapshot, outbound: &self.outbound, hasher: &self.hasher }
@@ -50,7 +47,7 @@ impl App {
         Ports {
             store: &self.store,
             own_types,
-            cursor_key: &self.cursor_key,
+            server_key: &self.server_key,
             caller,
             public_url: &self.public_url,
             now,

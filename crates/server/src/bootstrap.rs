@@ -5,12 +5,10 @@ use std::path::Path;
 use firewarden_access::{Permitted, SystemTask};
 use firewarden_fhir::request::Routed;
 use firewarden_fhir::search::Handling;
-use firewarden_fhir::{
-    Id, IfMatch, Interaction, Resource, ResourceType, Target, Timestamp, json, yaml,
-};
+use firewarden_fhir::{Id, IfMatch, Resource, ResourceType, Target, Timestamp, json, yaml};
 use firewarden_interactions::bundle::{BundleKind, ReadBundle, perform_transaction};
-use firewarden_interactions::{Failure, perform};
-use firewarden_store::Read;
+use firewarden_interactions::{Failure, MASK, perform};
+use firewarden_store::{Change, Read, SecretChange, Write, WriteRequest};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -28,34 +26,84 @@ pub enum BootstrapError {
     InitBundle(String),
 }
 
-/// Makes sure of the root client: made at the first start, its secret replaced when one is set.
-/// With a secret set, the client and its policy are there afterwards whatever happened to them.
-/// Returns a secret that was generated, to be shown once.
+/// Where the root client keeps a fingerprint of the secret it was set to, sealed, so that a start
+/// with the same secret writes nothing. A secret set in another way drops it.
+const FINGERPRINT: &str = "/secret-fingerprint";
+
+/// Makes sure of the root client: made at the first start, its secret replaced when another one is
+/// set. With a secret set, the client and its policy are there afterwards whatever happened to
+/// them. Returns a secret that was generated, to be shown once.
 pub(crate) async fn root_client(app: &App) -> Result<Option<Zeroizing<String>>, BootstrapError> {
-    let id = &app.settings.root_client_id;
-    let there = is_there(app, "Client", id).await?;
-    let (secret, generated) = match (&app.settings.root_client_secret, there) {
-        (None, true) => return Ok(None),
-        (Some(secret), _) => (secret.clone(), false),
-        (None, false) => (generated_secret()?, true),
+    let failed = |error: &dyn std::fmt::Display| BootstrapError::RootClient(error.to_string());
+    let (client, policy) = root_targets(app).ok_or_else(|| failed(&"it has no place"))?;
+    let (secret, generated) = match &app.settings.root_client_secret {
+        Some(secret) if is_as_set(app, &client, &policy, secret).await? => return Ok(None),
+        Some(secret) => (secret.clone(), false),
+        None => match read(app, &client).await? {
+            Read::Found(_) | Read::Deleted(_) => return Ok(None),
+            Read::Absent => (generated_secret()?, true),
+        },
     };
-    let client = json!({
-        "resourceType": "Client",
-        "id": id.as_str(),
-        "grant_types": ["basic"],
-        "secret": secret.as_str(),
-    });
-    let policy = json!({
-        "resourceType": "AccessPolicy",
-        "id": format!("{id}-client"),
-        "description": "The root client may do everything.",
-        "engine": "allow",
-        "link": [{"reference": format!("Client/{id}")}],
-    });
-    for resource in [client, policy] {
-        put(app, resource).await?;
-    }
+    let hash = app.hasher.hash(secret.clone()).await;
+    let hash =
+        hash.ok_or_else(|| failed(&"its secret cannot be hashed: is it over 4,096 bytes?"))?;
+    let fingerprint = Zeroizing::new(app.server_key.fingerprint(&secret));
+    let secrets = [("/secret", hash), (FINGERPRINT, fingerprint)];
+    let secrets = secrets.map(|(at, kept)| (at.to_owned(), SecretChange::Set(kept)));
+    let id = client.id.to_string();
+    let writes = vec![
+        put(client, json!({"grant_types": ["basic"], "secret": MASK}), secrets.into()),
+        put(
+            policy,
+            json!({
+                "description": "The root client may do everything.",
+                "engine": "allow",
+                "link": [{"reference": format!("Client/{id}")}],
+            }),
+            Vec::new(),
+        ),
+    ];
+    let request = WriteRequest { policy_version: None, now: crate::app::now(), writes };
+    app.store.write(request).await.map_err(|error| failed(&error))?;
     Ok(generated.then_some(secret))
+}
+
+/// The root client, and the policy by which it may do everything.
+fn root_targets(app: &App) -> Option<(Target, Target)> {
+    let id = &app.settings.root_client_id;
+    let client = Target::new(ResourceType::parse("Client")?, id.clone());
+    let policy = Id::parse(&format!("{id}-client"))?;
+    Some((client, Target::new(ResourceType::parse("AccessPolicy")?, policy)))
+}
+
+async fn is_as_set(
+    app: &App,
+    client: &Target,
+    policy: &Target,
+    secret: &str,
+) -> Result<bool, BootstrapError> {
+    let there = |read: Read| matches!(read, Read::Found(_));
+    if !there(read(app, client).await?) || !there(read(app, policy).await?) {
+        return Ok(false);
+    }
+    let rows = SystemTask::Bootstrap.rows(client.resource_type);
+    let kept = app.store.secrets(client, &rows).await;
+    let kept = kept.map_err(|error| BootstrapError::RootClient(error.to_string()))?;
+    let fingerprint = kept.into_iter().find(|(pointer, _)| pointer == FINGERPRINT);
+    Ok(fingerprint.is_some_and(|(_, kept)| *kept == app.server_key.fingerprint(secret)))
+}
+
+fn put(target: Target, content: Value, secrets: Vec<(String, SecretChange)>) -> Write {
+    let rows = SystemTask::Bootstrap.rows(target.resource_type);
+    let content = content.as_object().cloned().unwrap_or_default();
+    let resource = Resource { resource_type: target.resource_type, content };
+    Write { target, rows, change: Change::Put { resource, if_match: IfMatch::Any, secrets } }
+}
+
+async fn read(app: &App, target: &Target) -> Result<Read, BootstrapError> {
+    let rows = SystemTask::Bootstrap.rows(target.resource_type);
+    let read = app.store.read(target, &rows).await;
+    read.map_err(|error| BootstrapError::RootClient(error.to_string()))
 }
 
 /// 32 random bytes, in hex.
@@ -64,37 +112,6 @@ fn generated_secret() -> Result<Zeroizing<String>, BootstrapError> {
     let failed = |_| BootstrapError::RootClient("there is no randomness".to_owned());
     aws_lc_rs::rand::fill(bytes.as_mut_slice()).map_err(failed)?;
     Ok(Zeroizing::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
-}
-
-async fn is_there(app: &App, of: &str, id: &Id) -> Result<bool, BootstrapError> {
-    let Some(of) = ResourceType::parse(of) else {
-        return Ok(false);
-    };
-    let target = Target::new(of, id.clone());
-    let read = app.store.read(&target, &SystemTask::Bootstrap.rows(of)).await;
-    match read.map_err(|error| BootstrapError::RootClient(error.to_string()))? {
-        Read::Found(_) | Read::Deleted(_) => Ok(true),
-        Read::Absent => Ok(false),
-    }
-}
-
-async fn put(app: &App, resource: Value) -> Result<(), BootstrapError> {
-    let failed = |what: &str| BootstrapError::RootClient(what.to_owned());
-    let Value::Object(content) = resource else {
-        return Err(failed("not a resource"));
-    };
-    let text = |name: &str| content.get(name).and_then(Value::as_str);
-    let of = text("resourceType").and_then(ResourceType::parse);
-    let (of, id) = of.zip(text("id").and_then(Id::parse)).ok_or_else(|| failed("not an id"))?;
-    let resource = Resource { resource_type: of, content };
-    let interaction = Interaction::Update(Target::new(of, id), resource, IfMatch::Any);
-    let permitted = SystemTask::Bootstrap.permit(interaction);
-    let permitted = permitted.ok_or_else(|| failed("not permitted"))?;
-    let snapshot = app.configuration.current().await.map_err(|e| failed(&e.to_string()))?;
-    let own_rules = app.own_rules(&snapshot);
-    let ports = app.ports(&own_rules, "bootstrap", crate::app::now());
-    perform(ports, permitted).await.map_err(|failure| failed(&told(failure)))?;
-    Ok(())
 }
 
 /// Applies the init Bundle: a transaction whole or not at all, of a batch each entry.
@@ -110,8 +127,7 @@ pub(crate) async fn init_bundle(app: &App, path: &Path) -> Result<(), BootstrapE
             .map_err(|error| failed(if looks_like_json { json_error } else { error.to_string() }))
     })?;
     let now = crate::app::now();
-    let base_url = app.base_url();
-    let reading = ReadBundle { base_url: &base_url, now, handling: Handling::Strict, new_id };
+    let reading = ReadBundle { base_url: &app.base_url, now, handling: Handling::Strict, new_id };
     let bundle = reading.read(bundle).map_err(|issue| failed(issue.diagnostics))?;
     let entries: Result<Vec<Permitted>, BootstrapError> = bundle
         .entries

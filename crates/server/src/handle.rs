@@ -98,8 +98,8 @@ impl Asking<'_> {
         let authorization: Vec<&[u8]> =
             parts.headers.get_all(AUTHORIZATION).iter().map(|value| value.as_bytes()).collect();
         let credentials = Credentials::from_headers(&authorization);
-        let base_url = app.base_url();
-        let facts = arrival::facts(parts, self.peer, &app.settings.trusted_proxies, &base_url);
+        let base_url = app.base_url.as_str();
+        let facts = arrival::facts(parts, self.peer, &app.settings.trusted_proxies, base_url);
         let facts = Arc::new(facts);
         if body.size_hint().exact() != Some(0) {
             // A body is only read of callers whose credential is accepted, by the configuration as
@@ -116,7 +116,7 @@ impl Asking<'_> {
             let place = place.as_ref().map_err(|not_served| Refusal::NotServed(*not_served))?;
             let body = self.read(&bytes)?;
             let handling = route::handling(&parts.headers);
-            let reading = ReadBundle { base_url: &base_url, now, handling, new_id };
+            let reading = ReadBundle { base_url, now, handling, new_id };
             route::asked(place, &self.words(), body, reading)
         };
         serve(app, &credentials, &facts, asked, audit).await

@@ -22,6 +22,7 @@ mod own_types;
 
 mod bootstrap;
 mod listen;
+mod log_writer;
 mod logging;
 mod run;
 mod secrets_key;

@@ -44,5 +44,7 @@ pub const ACCEPT_PAUSE_S: Duration = Duration::from_millis(100);
 pub const HTTP2_PING_S: Duration = Duration::from_secs(20);
 /// Connections that wait to be accepted.
 pub const BACKLOG: u32 = 1_024;
-/// Lines of the log that wait to be written.
-pub const LOG_LINES_WAITING_MAX: usize = 16_384;
+/// Bytes of the log that wait to be written; further lines are lost, and their number logged.
+pub const LOG_BYTES_WAITING_MAX: usize = 4 * 1024 * 1024;
+/// How often the log is written.
+pub const LOG_FLUSH_S: Duration = Duration::from_millis(20);

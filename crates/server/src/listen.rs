@@ -140,7 +140,8 @@ fn router(app: &Arc<App>) -> Router {
     let decompression = RequestDecompressionLayer::new().pass_through_unaccepted(true);
     let handler = answer.layer(decompression);
     let router = Router::new().fallback(handler).with_state(Arc::clone(app));
-    router.layer(CatchPanicLayer::custom(panicked)).layer(cors(app))
+    let router = router.layer(CatchPanicLayer::custom(panicked));
+    if app.settings.cors_origins.is_empty() { router } else { router.layer(cors(app)) }
 }
 
 fn cors(app: &App) -> CorsLayer {

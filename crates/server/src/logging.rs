@@ -2,24 +2,21 @@
 
 use std::io::IsTerminal;
 
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
-use crate::limits;
+use crate::log_writer::{self, LogGuard};
 use crate::settings::{LogFormat, Settings, SettingsError};
 
 /// Begins to log, once for the process. Lines are written by a thread of their own, so that a slow
 /// or blocked standard error never holds up a request; when too many wait, lines are lost. What is
 /// returned writes the waiting ones when it is dropped.
-pub(crate) fn start(settings: &Settings) -> Result<WorkerGuard, SettingsError> {
+pub(crate) fn start(settings: &Settings) -> Result<LogGuard, SettingsError> {
     let filter = EnvFilter::try_new(&settings.log)
         .map_err(|error| SettingsError::new("LOG", error.to_string()))?;
     let by_terminal =
         if std::io::stderr().is_terminal() { LogFormat::Text } else { LogFormat::Json };
-    let (writer, guard) = NonBlockingBuilder::default()
-        .lossy(true)
-        .buffered_lines_limit(limits::LOG_LINES_WAITING_MAX)
-        .finish(std::io::stderr());
+    let (writer, guard) = log_writer::start(std::io::stderr())
+        .map_err(|error| SettingsError::new("LOG", error.to_string()))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     let started = match settings.log_format.unwrap_or(by_terminal) {
         LogFormat::Text => builder.try_init(),

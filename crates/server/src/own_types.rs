@@ -30,7 +30,8 @@ impl SecretHasher {
         Self { places: Arc::new(Semaphore::new(limits::HASHES_AT_ONCE)) }
     }
 
-    async fn hash(&self, secret: Zeroizing<String>) -> Option<Zeroizing<Vec<u8>>> {
+    /// The hash of a secret; `None` when it cannot be made now.
+    pub(crate) async fn hash(&self, secret: Zeroizing<String>) -> Option<Zeroizing<Vec<u8>>> {
         let wait = Arc::clone(&self.places).acquire_owned();
         let place = tokio::time::timeout(limits::HASH_WAIT_S_MAX, wait).await.ok()?.ok()?;
         let salt: [u8; SALT_BYTES] = *uuid::Uuid::new_v4().as_bytes();

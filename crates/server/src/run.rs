@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use firewarden_identity::{Identity, NotAnAllowance, OutboundAllow};
-use firewarden_interactions::CursorKey;
+use firewarden_interactions::ServerKey;
 use firewarden_store::{Store, StoreError, StoreSettings};
 use tokio::net::TcpSocket;
+use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 use zeroize::Zeroizing;
 
@@ -89,12 +90,30 @@ pub async fn serve(
     if tls.is_none() && !address.ip().is_loopback() {
         warn!(%address, "listening without TLS beyond this machine: put a proxy with TLS before it");
     }
-    let app = open(settings, public_url).await?;
-    let generated_secret = bootstrap::root_client(&app).await?;
-    if let Some(path) = &app.settings.init_bundle {
-        bootstrap::init_bundle(&app, path).await?;
+    let app = Arc::new(open(settings, public_url).await?);
+    let served = serve_opened(&app, socket, tls, stop, started).await;
+    // Also when it did not start: what holds the database lets go of it before the end is told.
+    if let Err(error) = app.store.close().await {
+        warn!(%error, "the database was not closed in order; nothing acknowledged is lost");
     }
-    let app = Arc::new(app);
+    info!("stopped");
+    served
+}
+
+async fn serve_opened(
+    app: &Arc<App>,
+    socket: TcpSocket,
+    tls: Option<TlsAcceptor>,
+    stop: impl Future<Output = ()>,
+    started: impl FnOnce(&Started),
+) -> Result<(), ServeError> {
+    let generated_secret = bootstrap::root_client(app).await?;
+    if let Some(path) = &app.settings.init_bundle {
+        bootstrap::init_bundle(app, path).await?;
+    }
+    let address = app.settings.listen;
+    let cannot_listen = |error| ServeError::Listen { address, error };
+    let address = socket.local_addr().map_err(cannot_listen)?;
     let listener = socket.listen(limits::BACKLOG).map_err(cannot_listen)?;
     info!(%address, public_url = app.public_url, "serving");
     started(&Started {
@@ -103,11 +122,7 @@ pub async fn serve(
         root_client_id: app.settings.root_client_id.to_string(),
         generated_secret,
     });
-    listen::listen(Arc::clone(&app), listener, tls, stop).await;
-    if let Err(error) = app.store.close().await {
-        warn!(%error, "the database was not closed in order; nothing acknowledged is lost");
-    }
-    info!("stopped");
+    listen::listen(Arc::clone(app), listener, tls, stop).await;
     Ok(())
 }
 
@@ -126,10 +141,11 @@ async fn open(settings: Settings, public_url: String) -> Result<App, ServeError>
         Some(key) => key.clone(),
         None => secrets_key::beside(&settings.database_path)?,
     };
-    let cursor_key = CursorKey::new(secrets_key.as_slice());
+    let server_key = ServerKey::new(secrets_key.as_slice());
+    let base_url = format!("{public_url}/fhir");
     let store = Store::open(StoreSettings {
         path: settings.database_path.clone(),
-        base_url: format!("{public_url}/fhir"),
+        base_url: base_url.clone(),
         secrets_key,
         readers: std::thread::available_parallelism().map_or(2, |n| n.get()).max(2) * 2,
     })
@@ -147,9 +163,10 @@ async fn open(settings: Settings, public_url: String) -> Result<App, ServeError>
         stopping: AtomicBool::new(false),
         settings,
         public_url,
+        base_url,
         store,
         identity,
         outbound,
-        cursor_key,
+        server_key,
     })
 }

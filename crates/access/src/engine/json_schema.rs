@@ -2,6 +2,7 @@
 
 mod checked;
 mod doubts;
+mod keys;
 mod keywords;
 mod naming;
 mod reference_cost;
@@ -17,7 +18,7 @@ use serde_json::{Value, json};
 
 use self::sent_value::SentValue;
 use crate::Verdict;
-use crate::document::RequestDocument;
+use crate::document::{Keys, RequestDocument};
 use crate::element_path::ElementPath;
 use crate::limits::{PATTERN_SIZE_BYTES_MAX, TRACE_VALUE_CHARACTERS_MAX};
 
@@ -29,6 +30,7 @@ pub(crate) struct JsonSchema {
     /// The values of the document that the rule compares with, by their number in the schema.
     sent_values: Vec<SentValue>,
     names: BTreeSet<ResourceType>,
+    keys: Keys,
 }
 
 impl JsonSchema {
@@ -50,13 +52,19 @@ impl JsonSchema {
         };
         let names = naming::names(&checked.schema);
         let warnings = doubts::doubts(&checked.schema, &checked.sent_values, &names, at);
+        let keys = keys::keys(&checked.schema, &checked.sent_values);
         let (schema, sent_values) = (checked.schema, checked.sent_values);
-        Ok((Self { schema, validator, sent_values, names }, warnings))
+        Ok((Self { schema, validator, sent_values, names, keys }, warnings))
     }
 
     /// Whether the rule cannot hold but for requests on a type that it names.
     pub(crate) fn names(&self, of: ResourceType) -> bool {
         self.names.contains(&of)
+    }
+
+    /// The keys of the document that the rule looks at.
+    pub(crate) fn keys(&self) -> Keys {
+        self.keys
     }
 
     /// What the rule says of the document.

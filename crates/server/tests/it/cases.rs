@@ -73,16 +73,17 @@ impl Conversation {
 
     async fn hold(mut self, cases: &Value) {
         for step in cases["steps"].as_array().expect("steps") {
-            let step = step.as_object().unwrap();
+            let step: Map<String, Value> =
+                serde_json::from_str(&self.filled(&step.to_string())).unwrap();
             let unknown = step.keys().find(|key| !MEMBERS.contains(&key.as_str()));
             assert_eq!(unknown, None, "{}: no such member of a step", self.name);
-            self.step(step).await;
+            self.step(&step).await;
         }
         self.server.close().await;
     }
 
     async fn step(&mut self, step: &Map<String, Value>) {
-        let line = self.filled(step["request"].as_str().unwrap());
+        let line = step["request"].as_str().unwrap().to_owned();
         let name = step.get("it").and_then(Value::as_str).unwrap_or(&line).to_owned();
         let site = &self.server.site;
         let mut ask = match step.get("as").and_then(Value::as_str).unwrap_or("root") {
@@ -92,14 +93,14 @@ impl Conversation {
             subject => site.bearer(&token(subject), &line),
         };
         for (name, value) in object(step, "send") {
-            ask = ask.header(&name, &self.filled(value.as_str().unwrap()));
+            ask = ask.header(&name, value.as_str().unwrap());
         }
         if let Some(body) = step.get("json") {
-            ask = ask.body("application/fhir+json", self.filled(&body.to_string()));
+            ask = ask.json(body);
         }
         if let Some(text) = step.get("text") {
             let content_type = step.get("content_type").and_then(Value::as_str);
-            let text = self.filled(text.as_str().unwrap());
+            let text = text.as_str().unwrap().to_owned();
             ask = ask.body(content_type.unwrap_or("text/yaml"), text);
         }
         let answer = ask.await;

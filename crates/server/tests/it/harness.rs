@@ -32,7 +32,7 @@ pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
     /// The root client's secret, if this start made it.
     pub(crate) generated_secret: Option<String>,
-    folder: Arc<TempDir>,
+    pub(crate) folder: Arc<TempDir>,
     stop: oneshot::Sender<()>,
     running: JoinHandle<Result<(), ServeError>>,
 }
@@ -93,10 +93,6 @@ impl TestServer {
         let Self { folder, running, stop, .. } = self;
         let _ = stop.send(());
         Stopping { folder, running }
-    }
-
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     /// Trusts the tokens of [`token`].

@@ -6,7 +6,13 @@ mod cases;
 mod harness;
 mod http;
 
+mod bodies;
+mod conversations;
 mod credentials;
+mod edges;
 mod guide;
+mod pages;
 mod paths;
 mod routes;
+mod secrets;
+mod starting;

@@ -121,3 +121,45 @@ impl Systems {
         self.remembered.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn migrated() -> Connection {
+        let mut connection = Connection::open_in_memory().unwrap();
+        super::super::schema::migrate(&mut connection).unwrap();
+        connection
+    }
+
+    #[test]
+    fn a_number_stays_with_its_name() {
+        let mut connection = migrated();
+        let first = Dictionary::register(&mut connection).unwrap();
+        // As if the program had known fewer names.
+        connection.execute("DELETE FROM parameter WHERE code = 2", []).unwrap();
+        let again = Dictionary::register(&mut connection).unwrap();
+        for of in ResourceType::all() {
+            assert!(first.resource_type(of) > 0);
+            assert_eq!(first.resource_type(of), again.resource_type(of));
+            for parameter in Definitions::get().search_parameters(of) {
+                let (old, new) =
+                    [&first, &again].map(|d| d.parameter(of, &parameter.code).unwrap()).into();
+                assert!(old == new || (old == 2 && new > 2), "{parameter:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_so_many_systems_are_remembered_and_none_changes_its_number() {
+        let connection = migrated();
+        let mut systems = Systems::default();
+        let uri = |number: usize| format!("urn:{number}");
+        let mut number = |n| systems.code(&connection, &uri(n)).unwrap();
+        let first: Vec<_> = (0..SYSTEMS_REMEMBERED_MAX + 5).map(&mut number).collect();
+        let again: Vec<_> = (0..SYSTEMS_REMEMBERED_MAX + 5).map(&mut number).collect();
+        assert_eq!(first, again);
+        assert!(systems.remembered.len() <= SYSTEMS_REMEMBERED_MAX);
+        assert!(!first.contains(&NO_SYSTEM));
+    }
+}

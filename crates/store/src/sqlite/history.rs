@@ -1,5 +1,7 @@
 //! Histories: versions, the newest first.
 
+use std::collections::BTreeSet;
+
 use firewarden_access::Reach;
 use firewarden_fhir::{HistoryPage, Id, ResourceType, Target};
 use rusqlite::{OptionalExtension, Row};
@@ -29,7 +31,8 @@ pub(crate) fn history(
                 Reach::Nothing => None,
                 Reach::Everything => Some(*resource_type),
             });
-            let visible: Vec<_> = visible.take(HISTORY_TYPES_MAX).collect();
+            // Each type once, in however many parts its rows were granted.
+            let visible: BTreeSet<_> = visible.take(HISTORY_TYPES_MAX).collect();
             of_types(reading, dictionary, &visible, page)
         }
     }
@@ -148,7 +151,7 @@ struct Head {
 fn of_types(
     reading: &Reading<'_>,
     dictionary: &Dictionary,
-    types: &[ResourceType],
+    types: &BTreeSet<ResourceType>,
     page: &HistoryPage,
 ) -> Result<HistoryPageRead, StoreError> {
     const PURPOSE: &str = "histories";

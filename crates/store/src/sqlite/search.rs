@@ -75,22 +75,25 @@ impl<'a> Search<'a> {
             return Ok(SearchPage { matches: Vec::new(), total, next: None });
         }
         let count = self.query.count as usize;
-        let mut places = self.places(after.as_ref(), count + 1)?;
-        let more = places.len() > count;
-        places.truncate(count);
+        let mut matches = self.matches(after.as_ref(), count + 1)?;
+        let more = matches.len() > count;
+        matches.truncate(count);
         let total = match self.query.total {
-            _ if after.is_none() && !more => Some(places.len() as u64),
+            _ if after.is_none() && !more => Some(matches.len() as u64),
             TotalMode::Accurate => Some(self.total()?),
             TotalMode::None => None,
         };
-        let matches: Result<Vec<_>, _> =
-            places.iter().map(|place| self.stored(place.key)).collect();
-        let next = places.pop().filter(|_| more).map(|last| self.order.cursor(last));
+        let last = matches.last().filter(|_| more);
+        let next = last.map(|last| self.order.cursor(last.place.clone()));
+        let matches: Result<Vec<_>, _> = matches
+            .into_iter()
+            .map(|found| found.stored.map_or_else(|| self.stored(found.place.key), Ok))
+            .collect();
         Ok(SearchPage { matches: matches?, total, next })
     }
 
     /// The first matches after a place, in the order of the search.
-    fn places(&self, after: Option<&Place>, count: usize) -> Result<Vec<Place>, StoreError> {
+    fn matches(&self, after: Option<&Place>, count: usize) -> Result<Vec<Match>, StoreError> {
         let after_key = match after {
             Some(place) if self.order.is_by_key() => place.key,
             Some(_) | None => i64::MIN,
@@ -98,7 +101,7 @@ impl<'a> Search<'a> {
         if self.sources.is_empty()
             && let Some(places) = self.places_by_index(after, count)?
         {
-            return Ok(places);
+            return Ok(places.into_iter().map(|place| Match { place, stored: None }).collect());
         }
         let candidates = self.choose(after_key)?;
         let streamed = matches!(candidates, Candidates::Streamed(_));
@@ -110,12 +113,13 @@ impl<'a> Search<'a> {
             }
             Some(_) | None => (candidates, self.order.is_by_key()),
         };
-        let mut best = Best { order: &self.order, places: Vec::new(), count };
-        self.each_match(candidates, |place| {
-            if after.is_none_or(|after| self.order.compare(&place, after).is_gt()) {
-                best.add(place);
+        let looks = if in_order { Looks::Whole } else { Looks::Values };
+        let mut best = Best { order: &self.order, matches: Vec::new(), count };
+        self.each_match(candidates, looks, |found| {
+            if after.is_none_or(|after| self.order.compare(&found.place, after).is_gt()) {
+                best.add(found);
             }
-            !(in_order && best.places.len() >= count)
+            !(in_order && best.matches.len() >= count)
         })?;
         Ok(best.finish())
     }
@@ -146,7 +150,7 @@ impl<'a> Search<'a> {
             return Ok(u64::try_from(count).unwrap_or_default());
         }
         let mut total = 0;
-        self.each_match(self.choose(i64::MIN)?, |_| {
+        self.each_match(self.choose(i64::MIN)?, Looks::Values, |_| {
             total += 1;
             true
         })?;
@@ -157,11 +161,12 @@ impl<'a> Search<'a> {
     fn each_match(
         &self,
         candidates: Candidates,
-        mut take: impl FnMut(Place) -> bool,
+        looks: Looks,
+        mut take: impl FnMut(Match) -> bool,
     ) -> Result<(), StoreError> {
-        let mut look = self.look()?;
-        let mut go_on = |key: i64| match self.matching(&mut look, key)? {
-            Some(place) => Ok(take(place)),
+        let mut look = self.look(looks)?;
+        let mut go_on = |key: i64| match self.matching(&mut look, looks, key)? {
+            Some(found) => Ok(take(found)),
             None => Ok(true),
         };
         match candidates {
@@ -189,27 +194,35 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    fn look(&self) -> Result<CachedStatement<'_>, StoreError> {
-        self.reading
-            .connection
-            .prepare_cached(
-                "SELECT id, updated, packed FROM resource WHERE key = ?1 AND deleted = 0",
-            )
-            .map_err(unavailable)
+    fn look(&self, looks: Looks) -> Result<CachedStatement<'_>, StoreError> {
+        let sql = match looks {
+            Looks::Values => {
+                "SELECT id, updated, packed FROM resource WHERE key = ?1 AND deleted = 0"
+            }
+            Looks::Whole => {
+                "SELECT id, updated, packed, version, body FROM resource
+                 WHERE key = ?1 AND deleted = 0"
+            }
+        };
+        self.reading.connection.prepare_cached(sql).map_err(unavailable)
     }
 
-    /// Where the resource of that key stands, if it matches.
+    /// The resource of that key, if it matches.
     fn matching(
         &self,
         look: &mut CachedStatement<'_>,
+        looks: Looks,
         key: i64,
-    ) -> Result<Option<Place>, StoreError> {
+    ) -> Result<Option<Match>, StoreError> {
         self.reading.check_time()?;
         let mut rows = look.query([key]).map_err(unavailable)?;
-        match rows.next().map_err(unavailable)? {
-            Some(found) => self.place(key, found).map_err(unavailable),
-            None => Ok(None),
-        }
+        let Some(found) = rows.next().map_err(unavailable)? else { return Ok(None) };
+        let Some(place) = self.place(key, found).map_err(unavailable)? else { return Ok(None) };
+        let stored = match looks {
+            Looks::Values => None,
+            Looks::Whole => Some(self.read(found, [3, 1, 4]).map_err(unavailable)?),
+        };
+        Ok(Some(Match { place, stored }))
     }
 
     fn place(&self, key: i64, found: &Row<'_>) -> rusqlite::Result<Option<Place>> {
@@ -223,18 +236,34 @@ impl<'a> Search<'a> {
     }
 
     fn stored(&self, key: i64) -> Result<Stored, StoreError> {
-        let read = |found: &Row<'_>| {
-            let id = Id::parse(found.get_ref(0)?.as_str()?);
-            let id = id.ok_or_else(|| row::damaged(0, "an id"))?;
-            let target = Target::new(self.query.resource_type, id);
-            row::stored(found, [1, 2, 3], target)?.ok_or_else(|| row::damaged(3, "a body"))
-        };
         self.reading
             .connection
             .prepare_cached("SELECT id, version, updated, body FROM resource WHERE key = ?1")
-            .and_then(|mut statement| statement.query_row([key], read))
+            .and_then(|mut look| look.query_row([key], |found| self.read(found, [1, 2, 3])))
             .map_err(unavailable)
     }
+
+    fn read(&self, found: &Row<'_>, columns: [usize; 3]) -> rusqlite::Result<Stored> {
+        let id = Id::parse(found.get_ref(0)?.as_str()?).ok_or_else(|| row::damaged(0, "an id"))?;
+        let target = Target::new(self.query.resource_type, id);
+        row::stored(found, columns, target)?.ok_or_else(|| row::damaged(0, "a body"))
+    }
+}
+
+/// What is read of each candidate.
+#[derive(Clone, Copy)]
+enum Looks {
+    /// What decides whether it matches, and its place.
+    Values,
+    /// The body as well, when a match is on the page for sure.
+    Whole,
+}
+
+/// A resource that matches.
+struct Match {
+    place: Place,
+    /// Where it was read already.
+    stored: Option<Stored>,
 }
 
 /// Where the walk of a type in the order of updates begins.
@@ -249,29 +278,29 @@ fn start_of_updates(after: Option<&Place>, newest_first: bool) -> (i64, i64) {
     }
 }
 
-/// The first places of an order, of all that are added.
+/// The first matches of an order, of all that are added.
 struct Best<'a> {
     order: &'a Order<'a>,
-    places: Vec<Place>,
+    matches: Vec<Match>,
     count: usize,
 }
 
 impl Best<'_> {
-    fn add(&mut self, place: Place) {
-        self.places.push(place);
-        // Sorted once in a while, so that each place costs little and few are held.
-        if self.places.len() > 2 * self.count + 16 {
+    fn add(&mut self, found: Match) {
+        self.matches.push(found);
+        // Sorted once in a while, so that each costs little and few are held.
+        if self.matches.len() > 2 * self.count + 16 {
             self.shrink();
         }
     }
 
     fn shrink(&mut self) {
-        self.places.sort_by(|a, b| self.order.compare(a, b));
-        self.places.truncate(self.count);
+        self.matches.sort_by(|a, b| self.order.compare(&a.place, &b.place));
+        self.matches.truncate(self.count);
     }
 
-    fn finish(mut self) -> Vec<Place> {
+    fn finish(mut self) -> Vec<Match> {
         self.shrink();
-        self.places
+        self.matches
     }
 }

@@ -292,3 +292,106 @@ fn roll_back(connection: &Connection) -> rusqlite::Result<()> {
 fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
     connection.prepare_cached(sql)?.execute([]).map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use firewarden_access::SystemTask;
+    use firewarden_fhir::{Id, IfMatch, ResourceType, Target, Timestamp};
+
+    use super::*;
+    use crate::prepare::{PreparedChange, PreparedWrite};
+
+    fn request(writes: usize) -> Message {
+        let of = ResourceType::parse("Patient").unwrap();
+        let write = |_| PreparedWrite {
+            target: Target::new(of, Id::parse("a").unwrap()),
+            rows: SystemTask::InitBundle.rows(of),
+            change: PreparedChange::Delete(IfMatch::Any),
+        };
+        let writes = (0..writes).map(write).collect();
+        let request = Prepared { policy_version: None, now: Timestamp::UNIX_EPOCH, writes };
+        Message::Write(Job { request, answer: oneshot::channel().0 })
+    }
+
+    /// How many of so many requests, of so many writes each, the first batch takes.
+    fn first_batch(requests: usize, writes: usize) -> usize {
+        let (queue, mut waiting) = mpsc::channel(requests);
+        for _ in 1..requests {
+            assert!(queue.try_send(request(writes)).is_ok());
+        }
+        gather(request(writes), &mut waiting).0.len()
+    }
+
+    #[test]
+    fn a_batch_is_bounded_in_requests_and_in_writes() {
+        assert_eq!(first_batch(3, 1), 3);
+        assert_eq!(first_batch(BATCH_REQUESTS_MAX + 9, 1), BATCH_REQUESTS_MAX);
+        assert_eq!(first_batch(9, BATCH_WRITES_MAX / 2), 2);
+        assert_eq!(first_batch(9, BATCH_WRITES_MAX * 2), 1);
+    }
+
+    fn thread_on(path: PathBuf) -> WriterThread {
+        let mut connection = connection::open_writer(&path).unwrap();
+        super::super::schema::migrate(&mut connection).unwrap();
+        WriterThread {
+            dictionary: Arc::new(Dictionary::register(&mut connection).unwrap()),
+            connection: Some(connection),
+            path,
+            systems: Systems::default(),
+            policy_version: Arc::new(AtomicU64::new(0)),
+            connected: Arc::new(AtomicBool::new(true)),
+        }
+    }
+
+    /// What each of so many requests, committed together, is told.
+    fn told(thread: &mut WriterThread, requests: usize) -> Vec<String> {
+        let message = |_| {
+            let Message::Write(mut job) = request(1) else { panic!() };
+            let (answer, receiver) = oneshot::channel();
+            job.answer = answer;
+            (job, receiver)
+        };
+        let (jobs, receivers): (Vec<_>, Vec<_>) = (0..requests).map(message).unzip();
+        thread.batch(jobs);
+        let told = |mut receiver: Answer| match receiver.try_recv().unwrap() {
+            Ok(_) => "done".to_owned(),
+            Err(WriteError::Unknown(_)) => "unknown".to_owned(),
+            Err(WriteError::Unavailable(_)) => "unavailable".to_owned(),
+            Err(other) => other.to_string(),
+        };
+        receivers.into_iter().map(told).collect()
+    }
+
+    #[test]
+    fn after_a_failed_commit_the_fate_of_the_batch_is_unknown_and_the_next_one_is_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut thread = thread_on(folder.path().join("db"));
+        assert_eq!(told(&mut thread, 2), ["done", "done"]);
+        thread.connection.as_mut().unwrap().commit_hook(Some(|| true)).unwrap();
+        assert_eq!(told(&mut thread, 2), ["unknown", "unknown"]);
+        assert_eq!(told(&mut thread, 2), ["done", "done"]);
+    }
+
+    #[test]
+    fn without_its_file_the_writer_refuses_until_it_is_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut thread = thread_on(folder.path().join("db"));
+        let path = std::mem::replace(&mut thread.path, folder.path().join("none/db"));
+        thread.connection = None;
+        assert_eq!(told(&mut thread, 1), ["unavailable"]);
+        assert!(!thread.connected.load(Ordering::Acquire));
+        thread.path = path;
+        assert_eq!(told(&mut thread, 1), ["done"]);
+        assert!(thread.connected.load(Ordering::Acquire));
+    }
+
+    #[test]
+    fn a_close_waits_for_what_was_queued_before_it() {
+        let (queue, mut waiting) = mpsc::channel(9);
+        assert!(queue.try_send(request(1)).is_ok());
+        assert!(queue.try_send(Message::Close(oneshot::channel().0)).is_ok());
+        assert!(queue.try_send(request(1)).is_ok());
+        let (jobs, close) = gather(request(1), &mut waiting);
+        assert_eq!((jobs.len(), close.is_some()), (2, true));
+    }
+}

@@ -96,3 +96,33 @@ async fn while_another_program_holds_the_database_writes_are_refused_and_reads_g
     assert_eq!(read(&store, "Patient/a").await, "found 2");
     store.check().await.unwrap();
 }
+
+#[tokio::test]
+async fn the_number_of_readers_is_bounded_and_never_none() {
+    for readers in [0, 100_000] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(StoreSettings { readers, ..settings(folder.path()) }).unwrap();
+        write(&store, vec![put("Patient/a", "{}")]).await.unwrap();
+        assert_eq!(read(&store, "Patient/a").await, "found 1");
+        store.close().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_files_of_a_killed_server_are_taken_up_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_in(folder.path()).unwrap();
+    for _ in 0..3 {
+        write(&store, vec![put("Patient/a", "{}")]).await.unwrap();
+    }
+    // What is on the disk at this moment, log included, as a kill would leave it.
+    let copy = tempfile::tempdir().unwrap();
+    std::fs::create_dir(copy.path().join("data")).unwrap();
+    for name in ["firewarden.db", "firewarden.db-wal"] {
+        let from = folder.path().join("data").join(name);
+        std::fs::copy(from, copy.path().join("data").join(name)).unwrap();
+    }
+    let store = open_in(copy.path()).unwrap();
+    assert_eq!(read(&store, "Patient/a").await, "found 3");
+    write(&store, vec![put("Patient/a", "{}")]).await.unwrap();
+}

@@ -7,8 +7,8 @@ use firewarden_fhir::definitions::ParameterType;
 use rusqlite::types::Value as Sql;
 use rusqlite::{Row, params_from_iter};
 
-use super::Search;
 use super::candidates::Statement;
+use super::{Looks, Match, Search};
 use crate::StoreError;
 use crate::cursor::Part;
 use crate::index::{DateSpan, NumberSpan};
@@ -46,7 +46,7 @@ impl Search<'_> {
         after: Option<&Place>,
         count: usize,
     ) -> Result<Option<Vec<Place>>, StoreError> {
-        let mut look = self.look()?;
+        let mut look = self.look(Looks::Values)?;
         let mut statement = self.reading.connection.prepare_cached(&sql).map_err(unavailable)?;
         let mut rows = statement.query(params_from_iter(values)).map_err(unavailable)?;
         let mut places: Vec<Place> = Vec::new();
@@ -62,7 +62,9 @@ impl Search<'_> {
             }
             // A resource with several values stands where the first of them does.
             let first_seen = seen.insert(key);
-            if first_seen && let Some(place) = self.matching(&mut look, key)? {
+            if first_seen
+                && let Some(Match { place, .. }) = self.matching(&mut look, Looks::Values, key)?
+            {
                 let is_after = |after: &Place| self.order.compare(&place, after).is_gt();
                 if after.is_none_or(is_after) {
                     places.push(place);

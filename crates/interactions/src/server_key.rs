@@ -1,16 +1,16 @@
-//! Cursors as clients hold them: the store's, bound to who was given it and for which search.
+//! The server's own key: it binds cursors to who was given them, and recognises secrets.
 
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// The key by which this server knows its own cursors.
-pub struct CursorKey(hmac::Key);
+/// The key by which this server knows what it gave out: cursors, and secrets it has seen before.
+pub struct ServerKey(hmac::Key);
 
 /// Bytes of the tag that binds a cursor.
 const TAG_BYTES: usize = 16;
 
-impl CursorKey {
+impl ServerKey {
     /// The key made of these secret bytes.
     pub fn new(secret: &[u8]) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
@@ -30,6 +30,14 @@ impl CursorKey {
         Some(cursor)
     }
 
+    /// A fingerprint of a secret: equal for the same secret, and of no use without this key.
+    pub fn fingerprint(&self, secret: &str) -> Vec<u8> {
+        let mut signing = hmac::Context::with_key(&self.0);
+        signing.update(b"fingerprint\0");
+        signing.update(secret.as_bytes());
+        signing.sign().as_ref().to_vec()
+    }
+
     fn tag(&self, binding: &str, cursor: &str) -> Vec<u8> {
         let mut signing = hmac::Context::with_key(&self.0);
         signing.update(b"cursor\0");
@@ -46,7 +54,7 @@ mod tests {
 
     #[test]
     fn a_cursor_opens_only_for_the_caller_and_search_it_was_made_for() {
-        let key = CursorKey::new(b"key");
+        let key = ServerKey::new(b"key");
         let bound = key.bind("alice Patient?name=x", "abc");
         assert_eq!(key.open("alice Patient?name=x", &bound), Some("abc"));
         let forged = bound.replace("abc", "abd");
@@ -60,6 +68,6 @@ mod tests {
         ] {
             assert_eq!(key.open(binding, cursor), None, "{binding} {cursor}");
         }
-        assert_eq!(CursorKey::new(b"other").open("alice Patient?name=x", &bound), None);
+        assert_eq!(ServerKey::new(b"other").open("alice Patient?name=x", &bound), None);
     }
 }

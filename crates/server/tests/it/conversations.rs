@@ -1,0 +1,33 @@
+//! The conversations of tests/cases, folder by folder.
+
+use crate::cases::each_file;
+
+#[tokio::test]
+async fn our_own_types_are_kept_by_their_rules() {
+    each_file("own_types").await;
+}
+
+#[tokio::test]
+async fn resources_are_written_and_read_as_fhir_says() {
+    each_file("fhir").await;
+}
+
+#[tokio::test]
+async fn searches_find_what_matches_and_nothing_else() {
+    each_file("search").await;
+}
+
+#[tokio::test]
+async fn bundles_are_decided_entry_by_entry() {
+    each_file("bundles").await;
+}
+
+#[tokio::test]
+async fn a_change_counts_from_the_next_request_on() {
+    each_file("changes").await;
+}
+
+#[tokio::test]
+async fn a_policy_sees_the_parameters_that_apply() {
+    each_file("parameters").await;
+}
