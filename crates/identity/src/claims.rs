@@ -34,20 +34,26 @@ impl Demands {
     ) -> Result<Times, Check> {
         self.check_type(typ)?;
         self.check_audience(claims)?;
-        for name in ["sub", "box_user"] {
-            subject(claims, name)?;
-        }
-        if let Some(name) = &self.user_claim {
-            subject(claims, name)?;
-        }
-        let present = |name: &String| claims.get(name).is_some_and(|value| !value.is_null());
-        if !self.required.iter().all(present) {
-            return Err(Check::RequiredClaims);
-        }
+        self.check_subjects(claims)?;
+        self.check_required(claims)?;
         Times::read(claims, self.age_s_max.is_some())
     }
 
-    fn check_type(&self, typ: Option<&str>) -> Result<(), Check> {
+    /// Checks the claims that name somebody, as far as they are there.
+    pub(crate) fn check_subjects(&self, claims: &Map<String, Value>) -> Result<(), Check> {
+        let named = ["sub", "box_user"].into_iter().chain(self.user_claim.as_deref());
+        for name in named {
+            subject(claims, name)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check_required(&self, claims: &Map<String, Value>) -> Result<(), Check> {
+        let present = |name: &String| claims.get(name).is_some_and(|value| !value.is_null());
+        if self.required.iter().all(present) { Ok(()) } else { Err(Check::RequiredClaims) }
+    }
+
+    pub(crate) fn check_type(&self, typ: Option<&str>) -> Result<(), Check> {
         let typ = typ.map(media_type);
         let fits = match (&self.typ, &typ) {
             (Some(demanded), Some(typ)) => demanded == typ,
@@ -58,7 +64,7 @@ impl Demands {
         if fits { Ok(()) } else { Err(Check::Type) }
     }
 
-    fn check_audience(&self, claims: &Map<String, Value>) -> Result<(), Check> {
+    pub(crate) fn check_audience(&self, claims: &Map<String, Value>) -> Result<(), Check> {
         let held: Vec<&str> = match claims.get("aud") {
             None => Vec::new(),
             Some(Value::String(one)) => vec![one],
@@ -79,23 +85,40 @@ impl Demands {
 
     /// Checks a token's dates against the clock. Made again whenever a remembered token is used.
     pub(crate) fn check_times(&self, times: &Times, now: Timestamp) -> Result<(), Unauthenticated> {
-        let now_s = seconds(now);
-        let leeway_s = f64::from(self.leeway_s);
-        if now_s >= times.expires_s + leeway_s {
-            return Err(Unauthenticated::Expired { at: times.expires_at() });
-        }
-        if times.not_before_s.is_some_and(|start_s| start_s > now_s + leeway_s) {
-            return Err(Unauthenticated::TokenRefused(Check::NotBefore));
-        }
-        if times.issued_s.is_some_and(|issued_s| issued_s > now_s + leeway_s) {
-            return Err(Unauthenticated::TokenRefused(Check::IssuedAt));
-        }
-        if let (Some(age_s_max), Some(issued_s)) = (self.age_s_max, times.issued_s)
-            && now_s - issued_s > f64::from(age_s_max) + leeway_s
-        {
-            return Err(Unauthenticated::TokenRefused(Check::Age));
+        let refused = |check| Err(Unauthenticated::TokenRefused(check));
+        for check in [Check::Expiry, Check::NotBefore, Check::IssuedAt, Check::Age] {
+            match (check, self.date_holds(check, times, now)) {
+                (_, true) => {}
+                (Check::Expiry, false) => {
+                    return Err(Unauthenticated::Expired { at: times.expires_at() });
+                }
+                (check, false) => return refused(check),
+            }
         }
         Ok(())
+    }
+
+    /// Whether one check of a token's dates holds; there are four.
+    pub(crate) fn date_holds(&self, check: Check, times: &Times, now: Timestamp) -> bool {
+        let now_s = seconds(now);
+        let leeway_s = f64::from(self.leeway_s);
+        let passed = |date_s: f64| date_s <= now_s + leeway_s;
+        if check == Check::Expiry {
+            return now_s < times.expires_s + leeway_s;
+        }
+        if check == Check::NotBefore {
+            return times.not_before_s.is_none_or(passed);
+        }
+        if check == Check::IssuedAt {
+            return times.issued_s.is_none_or(passed);
+        }
+        match (self.age_s_max, times.issued_s) {
+            (Some(age_s_max), Some(issued_s)) => {
+                now_s - issued_s <= f64::from(age_s_max) + leeway_s
+            }
+            (Some(_), None) => false,
+            (None, _) => true,
+        }
     }
 }
 
@@ -108,7 +131,7 @@ pub(crate) struct Times {
 }
 
 impl Times {
-    fn read(claims: &Map<String, Value>, needs_age: bool) -> Result<Self, Check> {
+    pub(crate) fn read(claims: &Map<String, Value>, needs_age: bool) -> Result<Self, Check> {
         let expires_s = date(claims, "exp", Check::Expiry)?.ok_or(Check::Expiry)?;
         let not_before_s = date(claims, "nbf", Check::NotBefore)?;
         let issued_s = date(claims, "iat", Check::IssuedAt)?;

@@ -154,6 +154,12 @@ impl Identity {
         }
     }
 
+    /// Whether a token was verified lately: a request with it needs no signature to be checked.
+    pub fn remembers(&self, token: &str) -> bool {
+        let fingerprint = fingerprint(token).filter(|_| token.len() <= limits::TOKEN_BYTES_MAX);
+        fingerprint.is_some_and(|fingerprint| self.remembered.find(&fingerprint).is_some())
+    }
+
     /// The client that asks for a token of its own by its secret (RFC 6749 section 4.4).
     pub async fn client_of_token_request(
         &self,
@@ -164,7 +170,29 @@ impl Identity {
         self.clients.authenticate((client, secret), Grant::ClientCredentials, directory).await
     }
 
-    async fn bearer(
+    /// The introspector that vouches for an issuer, and where its keys come from.
+    pub(crate) fn trustee_of(
+        &self,
+        issuer: &str,
+    ) -> Option<(Arc<Introspector>, Option<Arc<KeySource>>)> {
+        let trusted = self.trusted.load();
+        let trustee = trusted.by_issuer.get(issuer)?;
+        Some((Arc::clone(&trustee.introspector), trustee.keys.clone()))
+    }
+
+    /// The issuers that are trusted, each with the id of its introspector.
+    pub(crate) fn trusted_issuers(&self) -> Vec<String> {
+        let trusted = self.trusted.load();
+        let named = trusted.by_issuer.iter();
+        let mut named: Vec<String> = named
+            .map(|(issuer, trustee)| format!("`{issuer}` (`{}`)", trustee.introspector.id))
+            .collect();
+        named.sort();
+        named
+    }
+
+    /// The caller that a token speaks for.
+    pub(crate) async fn bearer(
         &self,
         token: &str,
         directory: &dyn Directory,

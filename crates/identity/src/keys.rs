@@ -58,6 +58,13 @@ impl VerificationKey {
         Self { id: None, uses }
     }
 
+    /// Its `kid` and algorithms, for explanations.
+    pub(crate) fn described(&self) -> String {
+        let names: Vec<&str> = self.uses.iter().map(|(algorithm, _)| algorithm.name()).collect();
+        let id = self.id.as_deref().unwrap_or("(no `kid`)");
+        format!("{id} for {}", names.join("/"))
+    }
+
     /// The verifier for an algorithm, if the key may be used for it.
     fn for_algorithm(&self, algorithm: Algorithm) -> Option<&Verifier> {
         self.uses.iter().find(|(allowed, _)| *allowed == algorithm).map(|(_, verifier)| verifier)

@@ -29,6 +29,8 @@ mod basic;
 mod password;
 mod session;
 
+mod explain;
+
 pub mod inspect;
 pub mod limits;
 pub mod mint;
@@ -36,6 +38,7 @@ pub mod mint;
 pub use algorithm::Algorithm;
 pub use credentials::Credentials;
 pub use directory::{Content, Directory, DirectoryUnavailable, StoredClient, StoredSession};
+pub use explain::{CheckResult, TokenTrace};
 pub use identity::Identity;
 pub use introspector::{Introspector, check_introspector, conflicts, needs_binding};
 pub use outbound::{NotAnAllowance, OutboundAllow};

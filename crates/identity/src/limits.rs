@@ -65,3 +65,6 @@ pub const HASH_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// Users that one step of the lookup may find; as many or more are ambiguous.
 pub const USERS_PER_STEP_MAX: usize = 16;
+
+/// Characters of a claim that an explanation shows.
+pub const SHOWN_CHARS_MAX: usize = 200;

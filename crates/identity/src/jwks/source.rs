@@ -90,6 +90,13 @@ impl KeySource {
         &self.origin.url
     }
 
+    /// The keys there are, each by its `kid` and what it may verify: for explanations.
+    pub(crate) fn described(&self) -> Vec<String> {
+        let loaded = self.usable();
+        let keys = loaded.iter().flat_map(|loaded| &loaded.keys);
+        keys.map(VerificationKey::described).collect()
+    }
+
     /// Verifies a signature, with newer keys if the present ones do not know its key. Says until
     /// when the keys it was verified with are fresh.
     pub(crate) async fn verify(

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod clients;
 #[cfg(test)]
+mod explaining;
+#[cfg(test)]
 mod key_sets;
 #[cfg(test)]
 mod minting;
