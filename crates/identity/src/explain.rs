@@ -11,7 +11,7 @@ use crate::directory::Directory;
 use crate::inspect;
 use crate::unauthenticated::{Check, Unauthenticated};
 use crate::unverified::Unverified;
-use crate::{Identity, limits};
+use crate::{Identity, limits, session};
 
 /// The check that some introspector vouches for the issuer, as the log names it.
 const ISSUER: &str = "issuer";
@@ -74,7 +74,10 @@ impl Identity {
     ) -> TokenTrace {
         let mut checks = Checks::default();
         let mut introspector = None;
-        if let Some(unverified) = form(token, &mut checks) {
+        if session::is_ours(token) {
+            let told = "by its form it is a token that this server issued to a client of its own";
+            checks.add("form", true, told);
+        } else if let Some(unverified) = form(token, &mut checks) {
             introspector = self.explain_jwt(&unverified, now, &mut checks).await;
         }
         let judged = self.bearer(token, directory, now).await;
@@ -83,8 +86,12 @@ impl Identity {
         {
             checks.add(refusal.check(), false, refused(refusal));
         }
-        if let Ok(caller) = &judged {
-            checks.add("user", true, found_user(caller));
+        match &judged {
+            Ok(caller) if session::is_ours(token) => {
+                checks.add(Check::Session.label(), true, found_session(caller));
+            }
+            Ok(caller) => checks.add("user", true, found_user(caller)),
+            Err(_) => {}
         }
         let caller = judged.ok();
         let id = |resource: Option<&Map<String, Value>>| {
@@ -211,6 +218,12 @@ fn found_user(caller: &Caller) -> String {
                 .to_owned()
         }
     }
+}
+
+fn found_session(caller: &Caller) -> String {
+    let session = caller.session.token_id.as_deref().unwrap_or_default();
+    let ends = caller.session.expires_at.map(|at| at.to_string()).unwrap_or_default();
+    format!("`Session/{session}` is there, and ends at {ends}")
 }
 
 /// A claim as it is shown: JSON, cut short.

@@ -154,10 +154,12 @@ impl Identity {
         }
     }
 
-    /// Whether a token was verified lately: a request with it needs no signature to be checked.
-    pub fn remembers(&self, token: &str) -> bool {
+    /// Whether a token can be judged without checking a signature: one of this server's own, and
+    /// one that was verified lately.
+    pub fn needs_no_signature_of(&self, token: &str) -> bool {
         let fingerprint = fingerprint(token).filter(|_| token.len() <= limits::TOKEN_BYTES_MAX);
-        fingerprint.is_some_and(|fingerprint| self.remembered.find(&fingerprint).is_some())
+        session::is_ours(token)
+            || fingerprint.is_some_and(|fingerprint| self.remembered.find(&fingerprint).is_some())
     }
 
     /// The client that asks for a token of its own by its secret (RFC 6749 section 4.4).

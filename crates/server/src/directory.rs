@@ -6,9 +6,7 @@ use async_trait::async_trait;
 use firewarden_access::SystemTask;
 use firewarden_fhir::search::{Criterion, ReferenceValue, SearchQuery, TokenValue};
 use firewarden_fhir::{Definitions, Id, ResourceType, Target};
-use firewarden_identity::{
-    Content, Directory, DirectoryUnavailable, StoredClient, StoredSession,
-};
+use firewarden_identity::{Content, Directory, DirectoryUnavailable, StoredClient, StoredSession};
 use firewarden_store::{Read, Store, StoreError};
 use zeroize::Zeroizing;
 
@@ -141,7 +139,8 @@ impl Directory for StoredDirectory {
         };
         let target = Target::new(of, id.clone());
         let rows = SystemTask::FindCaller.rows(of);
-        let Read::Found(stored) = self.store.read(&target, &rows).await.map_err(unavailable)? else {
+        let Read::Found(stored) = self.store.read(&target, &rows).await.map_err(unavailable)?
+        else {
             return Ok(None);
         };
         let secrets = self.store.secrets(&target, &rows).await.map_err(unavailable)?;

@@ -12,8 +12,11 @@ mod route;
 mod failure;
 mod respond;
 
+mod attempts;
 mod audit;
 mod endpoints;
+mod meters;
+mod sessions;
 
 mod app;
 mod configuration;

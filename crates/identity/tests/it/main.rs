@@ -10,6 +10,7 @@ mod key_sets;
 mod minting;
 #[cfg(test)]
 mod saving;
+#[cfg(test)]
 mod sessions;
 #[cfg(test)]
 mod tokens;

@@ -6,13 +6,17 @@ mod cases;
 mod harness;
 mod http;
 
+mod attempts;
 mod bodies;
 mod conversations;
 mod credentials;
+mod discovery;
 mod edges;
 mod guide;
+mod operating;
 mod pages;
 mod paths;
 mod routes;
 mod secrets;
+mod session_tokens;
 mod starting;
