@@ -16,7 +16,7 @@ use crate::basic::{Clients, Grant};
 use crate::credentials::Credentials;
 use crate::directory::{Content, Directory};
 use crate::introspector::{Introspector, KeyOrigin, Trust};
-use crate::jwks::{self, KeySource};
+use crate::jwks::{self, KeySetState, KeySource};
 use crate::keys::Signed;
 use crate::remote::{Remote, SystemResolver};
 use crate::unauthenticated::{Check, Unauthenticated};
@@ -105,26 +105,35 @@ impl Identity {
         self.remembered.forget_all();
     }
 
+    /// The key sets of the introspectors that have one, ordered by introspector.
+    pub fn key_sets(&self) -> Vec<KeySetState> {
+        let trusted = self.trusted.load();
+        let sources = trusted.by_issuer.values().filter_map(|trustee| trustee.keys.as_ref());
+        let mut states: Vec<KeySetState> = sources.map(|source| source.state()).collect();
+        states.sort_by(|a, b| a.introspector.cmp(&b.introspector));
+        states
+    }
+
     fn key_source(
         &self,
         introspector: &Introspector,
         trust: &Trust,
         before: &Trusted,
     ) -> Option<Arc<KeySource>> {
-        let KeyOrigin::KeySet { url, kept_for, algorithms } = &trust.keys else {
+        let KeyOrigin::KeySet { place, kept_for, algorithms } = &trust.keys else {
             return None;
         };
         let same = |old: &&Trustee| {
             old.introspector.id == introspector.id
                 && old.introspector.version == introspector.version
-                && old.keys.as_ref().is_some_and(|keys| keys.url() == url)
+                && old.keys.as_ref().is_some_and(|keys| keys.place() == place)
         };
         if let Some(old) = before.by_issuer.get(&trust.issuer).filter(same) {
             return old.keys.clone();
         }
         let origin = jwks::Origin {
             introspector: introspector.id.clone(),
-            url: url.clone(),
+            place: place.clone(),
             kept_for: *kept_for,
             algorithms: algorithms.clone(),
         };
@@ -268,6 +277,10 @@ impl Identity {
         let fresh_until = match (&trust.keys, keys) {
             (KeyOrigin::Secret(key), _) => {
                 signed.verify_with_secret(key).map_err(Unauthenticated::TokenRefused)?;
+                None
+            }
+            (KeyOrigin::Static(keys), _) => {
+                signed.verify_with_static(keys).map_err(Unauthenticated::TokenRefused)?;
                 None
             }
             (KeyOrigin::KeySet { .. }, Some(keys)) => Some(keys.verify(&signed).await?),

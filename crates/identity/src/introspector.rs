@@ -3,6 +3,7 @@
 mod attributes;
 mod conflicts;
 mod reading;
+mod static_keys;
 
 use std::fmt;
 use std::time::Duration;
@@ -42,7 +43,17 @@ pub(crate) struct Trust {
 /// Where an introspector's keys come from.
 pub(crate) enum KeyOrigin {
     Secret(VerificationKey),
-    KeySet { url: Url, kept_for: Duration, algorithms: Vec<Algorithm> },
+    Static(Vec<VerificationKey>),
+    KeySet { place: KeySetPlace, kept_for: Duration, algorithms: Vec<Algorithm> },
+}
+
+/// Where a key set is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum KeySetPlace {
+    /// Here.
+    At(Url),
+    /// Where the configuration at this URL says, if it is that of the issuer.
+    Discovered { issuer: String, at: Url },
 }
 
 impl Introspector {
@@ -55,9 +66,7 @@ impl Introspector {
         secrets: &[(String, Zeroizing<Vec<u8>>)],
         outbound: &OutboundAllow,
     ) -> Result<Self, Vec<Issue>> {
-        let secret = secrets.iter().find(|(pointer, _)| pointer == "/jwt/secret");
-        let secret = secret.map(|(_, secret)| secret.as_slice());
-        let read = reading::read(content, Masked::Sealed(secret), outbound)?;
+        let read = reading::read(content, Masked::Sealed(secrets), outbound)?;
         let (trust, warnings) = (Some(read.trust), read.warnings);
         Ok(Self { id: id.clone(), version, trust, active: read.active, warnings })
     }

@@ -65,6 +65,10 @@ impl VerificationKey {
         format!("{id} for {}", names.join("/"))
     }
 
+    fn has_id(&self, id: &str) -> bool {
+        self.id.as_deref() == Some(id)
+    }
+
     /// The verifier for an algorithm, if the key may be used for it.
     fn for_algorithm(&self, algorithm: Algorithm) -> Option<&Verifier> {
         self.uses.iter().find(|(allowed, _)| *allowed == algorithm).map(|(_, verifier)| verifier)
@@ -86,16 +90,40 @@ impl Signed<'_> {
         if verifier.verifies(self.text, self.signature) { Ok(()) } else { Err(Check::Signature) }
     }
 
+    /// Verifies with the keys that an operator gave. One without an id may be the one that the
+    /// token names, unless another has that id.
+    pub(crate) fn verify_with_static(&self, keys: &[VerificationKey]) -> Result<(), Check> {
+        let named = self.key_id.is_some_and(|id| keys.iter().any(|key| key.has_id(id)));
+        if named || self.key_id.is_none() {
+            return self.verify_with(keys).map_err(KeyFault::check);
+        }
+        let mut nameless = keys.iter().filter(|key| key.id.is_none()).peekable();
+        if nameless.peek().is_none() {
+            return Err(Check::KeyId);
+        }
+        self.verify_with_any(nameless).map_err(KeyFault::check)
+    }
+
     /// Verifies with the key that the token names, or, when it names none, with the few that fit.
     pub(crate) fn verify_with(&self, keys: &[VerificationKey]) -> Result<(), KeyFault> {
         let Some(key_id) = self.key_id else {
-            return self.verify_without_id(keys);
+            return match self.verify_with_any(keys.iter()) {
+                Err(KeyFault::Refused(Check::Signature)) => Err(KeyFault::NoneFits),
+                verified => verified,
+            };
         };
-        let mut named = keys.iter().filter(|key| key.id.as_deref() == Some(key_id)).peekable();
+        let mut named = keys.iter().filter(|key| key.has_id(key_id)).peekable();
         if named.peek().is_none() {
             return Err(KeyFault::NoSuchKey);
         }
-        let mut fitting = named.filter_map(|key| key.for_algorithm(self.algorithm)).peekable();
+        self.verify_with_any(named)
+    }
+
+    fn verify_with_any<'k>(
+        &self,
+        keys: impl Iterator<Item = &'k VerificationKey>,
+    ) -> Result<(), KeyFault> {
+        let mut fitting = keys.filter_map(|key| key.for_algorithm(self.algorithm)).peekable();
         if fitting.peek().is_none() {
             return Err(KeyFault::Refused(Check::Algorithm));
         }
@@ -103,19 +131,6 @@ impl Signed<'_> {
             Ok(())
         } else {
             Err(KeyFault::Refused(Check::Signature))
-        }
-    }
-
-    fn verify_without_id(&self, keys: &[VerificationKey]) -> Result<(), KeyFault> {
-        let mut fitting =
-            keys.iter().filter_map(|key| key.for_algorithm(self.algorithm)).peekable();
-        if fitting.peek().is_none() {
-            return Err(KeyFault::Refused(Check::Algorithm));
-        }
-        if fitting.take(limits::KEYS_TRIED_MAX).any(|key| key.verifies(self.text, self.signature)) {
-            Ok(())
-        } else {
-            Err(KeyFault::NoneFits)
         }
     }
 }

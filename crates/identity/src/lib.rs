@@ -15,6 +15,7 @@ mod secrets;
 mod algorithm;
 mod claims;
 mod keys;
+mod public_key;
 mod unverified;
 mod verified;
 
@@ -41,6 +42,7 @@ pub use directory::{Content, Directory, DirectoryUnavailable, StoredClient, Stor
 pub use explain::{CheckResult, TokenTrace};
 pub use identity::Identity;
 pub use introspector::{Introspector, check_introspector, conflicts, needs_binding};
+pub use jwks::KeySetState;
 pub use outbound::{NotAnAllowance, OutboundAllow};
 pub use password::{NotHashable, SALT_BYTES, hash_secret};
 pub use secrets::{MASK, SECRET_POINTERS};

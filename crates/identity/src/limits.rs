@@ -16,6 +16,10 @@ pub const LIST_ENTRIES_MAX: usize = 32;
 pub const SECRET_BYTES_ADVISED: usize = 32;
 /// Bytes of a shared secret, a client's secret or a password.
 pub const SECRET_BYTES_MAX: usize = 4_096;
+/// Keys of `jwt.keys`.
+pub const STATIC_KEYS_MAX: usize = 16;
+/// Bytes of a public key in PEM form or as the text of a JSON Web Key.
+pub const PUBLIC_KEY_BYTES_MAX: usize = 16 * 1024;
 
 /// Seconds a key set is kept when the introspector does not say.
 pub const CACHE_TTL_S_DEFAULT: u64 = 300;

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use reqwest::redirect::Policy;
 use url::{Host, Url};
 
+use crate::outbound::UrlFault;
 use crate::{OutboundAllow, limits};
 
 /// Why nothing was fetched.
@@ -57,6 +58,11 @@ impl Remote {
         Self { allow, resolver }
     }
 
+    /// Reads a URL that a provider names, by the rules for one that an operator names.
+    pub(crate) fn url(&self, text: &str) -> Result<Url, UrlFault> {
+        self.allow.url(text)
+    }
+
     /// Fetches what a GET of that URL answers with 200.
     pub(crate) async fn get(&self, url: &Url) -> Result<Vec<u8>, FetchFault> {
         let fetching = tokio::time::timeout(limits::FETCH_TIME_MAX, self.get_unhurried(url));
@@ -74,6 +80,9 @@ impl Remote {
         let encoding = answer.headers().get("content-encoding");
         if encoding.is_some_and(|encoding| encoding != "identity") {
             return Err(FetchFault::Encoded);
+        }
+        if answer.content_length().is_some_and(|bytes| bytes > limits::KEY_SET_BYTES_MAX as u64) {
+            return Err(FetchFault::TooLong);
         }
         let mut text = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(|_| FetchFault::Unreachable)? {
@@ -252,6 +261,7 @@ mod tests {
             (Answer::Text(longest.clone()), Ok(longest.clone().into_bytes())),
             (Answer::Text(format!("{longest}x")), Err(FetchFault::TooLong)),
             (Answer::Endless, Err(FetchFault::TooLong)),
+            (Answer::Gigabyte, Err(FetchFault::TooLong)),
             (Answer::Status(204), Err(FetchFault::Status(204))),
             (Answer::Redirect(elsewhere), Err(FetchFault::Status(302))),
             (Answer::Compressed, Err(FetchFault::Encoded)),

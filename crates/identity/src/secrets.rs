@@ -6,10 +6,18 @@ use serde_json::Value;
 
 use crate::directory::Content;
 
-/// The JSON Pointers of the secrets of our own types. They are sealed at rest, and shown as
-/// [`MASK`] everywhere else.
+/// The JSON Pointers of the secrets of our own types; `*` stands for every index of a list. They
+/// are sealed at rest, and shown as [`MASK`] everywhere else.
 pub const SECRET_POINTERS: &[(&str, &[&str])] = &[
-    ("TokenIntrospector", &["/jwt/secret", "/introspection_endpoint/authorization"]),
+    (
+        "TokenIntrospector",
+        &[
+            "/jwt/secret",
+            "/jwt/keys/*/k",
+            "/jwt/keys/*/k/k",
+            "/introspection_endpoint/authorization",
+        ],
+    ),
     ("Client", &["/secret"]),
     ("Session", &["/token"]),
     ("User", &["/password"]),

@@ -1,14 +1,14 @@
 //! Saving our own types: references in one form, secrets taken out, the rules checked.
 
-use firewarden_fhir::{Issue, Reference, ResourceType};
+mod secrets;
+
+use firewarden_access::RowFilter;
+use firewarden_fhir::{Issue, Reference, ResourceType, Target};
 use firewarden_store::SecretChange;
 use serde_json::{Map, Value};
-use zeroize::Zeroizing;
 
-use crate::{Failure, OwnTypes};
-
-/// What stands in the place of a secret, in every stored and every served resource.
-pub const MASK: &str = "***";
+pub use self::secrets::MASK;
+use crate::{Failure, Ports};
 
 /// The member that answers carry and that is never stored.
 const WARNINGS: &str = "warnings";
@@ -26,12 +26,14 @@ pub(crate) struct Checked {
     pub(crate) warnings: Vec<Issue>,
 }
 
-/// Checks a resource of ours and takes its secrets out.
+/// Checks a resource of ours and takes its secrets out. `rows` are those of the write.
 pub(crate) async fn check(
-    own_types: &dyn OwnTypes,
-    resource_type: ResourceType,
+    ports: Ports<'_>,
+    target: &Target,
     mut content: Map<String, Value>,
+    rows: &RowFilter,
 ) -> Result<Checked, Failure> {
+    let resource_type = target.resource_type;
     content.remove(WARNINGS);
     let mut issues = Vec::new();
     let may_refer = |name: &str| !NOT_REFERENCES.contains(&name);
@@ -41,30 +43,10 @@ pub(crate) async fn check(
     if !issues.is_empty() {
         return Err(Failure::Invalid(issues));
     }
-    let warnings = own_types.check(resource_type, &content).map_err(Failure::Invalid)?;
+    let warnings = ports.own_types.check(resource_type, &content).map_err(Failure::Invalid)?;
     let mut root = Value::Object(content);
-    let mut secrets = Vec::new();
-    for pointer in own_types.secret_pointers(resource_type) {
-        let secret = match root.pointer_mut(pointer) {
-            None => continue,
-            Some(Value::String(secret)) => secret,
-            // Anything else would be stored, and shown, as it is.
-            Some(_) => {
-                let place = pointer.replace('/', ".");
-                let issue = Issue::error("value", "a secret is a text");
-                return Err(Failure::Invalid(vec![issue.at(format!("{resource_type}{place}"))]));
-            }
-        };
-        let sent = Zeroizing::new(std::mem::replace(secret, MASK.to_owned()));
-        let change = if sent.as_str() == MASK {
-            SecretChange::Keep
-        } else {
-            let kept = own_types.kept_form(resource_type, sent).await;
-            let busy = || Failure::Unavailable("too many secrets are being hashed".to_owned());
-            SecretChange::Set(kept.ok_or_else(busy)?)
-        };
-        secrets.push(((*pointer).to_owned(), change));
-    }
+    let secrets = secrets::take(ports.own_types, resource_type, &mut root).await?;
+    secrets::check_kept(ports.store, target, &root, &secrets, rows).await?;
     let content = match root {
         Value::Object(content) => content,
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {

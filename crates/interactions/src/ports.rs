@@ -53,7 +53,7 @@ pub trait OwnTypes: Send + Sync {
         writes: &[(&Target, Option<&Map<String, Value>>)],
     ) -> Result<Vec<Issue>, Vec<Issue>>;
 
-    /// The JSON Pointers at which that type holds secrets.
+    /// The JSON Pointers at which that type holds secrets; `*` stands for every index of a list.
     fn secret_pointers(&self, resource_type: ResourceType) -> &'static [&'static str];
 
     /// The form in which a secret is kept: a hash where it is only ever compared. `None` when too

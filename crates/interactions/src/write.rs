@@ -30,7 +30,7 @@ pub(crate) async fn prepare_save(
 ) -> Result<Prepared, Failure> {
     let resource_type = target.resource_type;
     let (content, secrets, warnings) = if resource_type.is_own() {
-        let checked = own_type::check(ports.own_types, resource_type, resource.content).await?;
+        let checked = own_type::check(ports, &target, resource.content, &rows).await?;
         (checked.content, checked.secrets, checked.warnings)
     } else {
         let issues = firewarden_fhir::validate(resource_type, &resource.content);

@@ -3,21 +3,23 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::body::{Body, Bytes};
+use bytes::Bytes;
 use firewarden_fhir::request::{Body as ReadBody, NotServed};
 use firewarden_identity::Credentials;
 use firewarden_interactions::bundle::ReadBundle;
 use firewarden_interactions::{Failure, capability_statement};
-use http::header::{AUTHORIZATION, CONTENT_ENCODING};
+use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::Full;
+use hyper::body::Incoming;
 use serde_json::Value;
 
 use crate::app::{App, new_id};
 use crate::arrival::{self, Peer, RequestId, X_CLIENT_AUTH};
 use crate::audit::AuditRecord;
+use crate::body::{self, NotCollected};
 use crate::configuration::Snapshot;
 use crate::endpoints::TokenRefusal;
 use crate::failure::Refusal;
@@ -28,7 +30,11 @@ use crate::route::{self, Place, Public, Words};
 use crate::{attempts, endpoints, limits};
 
 /// Answers one request.
-pub(crate) async fn handle(app: Arc<App>, peer: Peer, request: Request<Body>) -> Response<Body> {
+pub(crate) async fn handle(
+    app: Arc<App>,
+    peer: Peer,
+    request: Request<Incoming>,
+) -> Response<Full<Bytes>> {
     let began = monotonic_now();
     let request_id = RequestId::new();
     let (parts, body) = request.into_parts();
@@ -110,8 +116,8 @@ async fn discovered(
 }
 
 /// An answer to HEAD has the status and the header fields of GET.
-fn without_body_of_head(response: Response<Body>, head_only: bool) -> Response<Body> {
-    if head_only { response.map(|_| Body::empty()) } else { response }
+fn without_body_of_head(response: Response<Full<Bytes>>, head_only: bool) -> Response<Full<Bytes>> {
+    if head_only { response.map(|_| Full::default()) } else { response }
 }
 
 /// A request, with what it takes to answer it.
@@ -126,11 +132,11 @@ impl Asking<'_> {
     /// The answer to what is decided.
     async fn decided(
         &self,
-        body: Body,
+        body: Incoming,
         place: Result<Place<'_>, NotServed>,
         writing: &Writing<'_>,
         audit: &mut AuditRecord,
-    ) -> Response<Body> {
+    ) -> Response<Full<Bytes>> {
         let work = self.answer(body, place, audit);
         let answer = match tokio::time::timeout(limits::REQUEST_S_MAX, work).await {
             Ok(answer) => answer,
@@ -148,10 +154,10 @@ impl Asking<'_> {
     /// The answer to a client that asks for a token.
     async fn token(
         &self,
-        body: Body,
+        body: Incoming,
         writing: &Writing<'_>,
         audit: &mut AuditRecord,
-    ) -> Response<Body> {
+    ) -> Response<Full<Bytes>> {
         audit.operation("IssueToken");
         let proxies = &self.app.settings.trusted_proxies;
         let (address, _) = arrival::origin(&self.parts.headers, self.peer, proxies);
@@ -169,14 +175,14 @@ impl Asking<'_> {
     }
 
     /// Notes the decision, in the log and in the counts.
-    fn note(&self, response: &Response<Body>, why: Option<&str>, audit: &AuditRecord) {
+    fn note(&self, response: &Response<Full<Bytes>>, why: Option<&str>, audit: &AuditRecord) {
         audit.event(response.status(), why);
         audit.count(&self.app.meters);
     }
 
     async fn answer(
         &self,
-        body: Body,
+        body: Incoming,
         place: Result<Place<'_>, NotServed>,
         audit: &mut AuditRecord,
     ) -> Result<Answer, Refusal> {
@@ -217,48 +223,20 @@ impl Asking<'_> {
         }
     }
 
-    /// The body's bytes, within the limit. Its failures are told after the caller is known.
-    async fn collect(&self, body: Body, is_bundle: bool) -> Result<Bytes, NotCollected> {
+    /// The body's bytes. Why they could not be had is told after the caller is known.
+    async fn collect(&self, body: Incoming, is_bundle: bool) -> Result<Bytes, NotCollected> {
         let settings = &self.app.settings;
         let limit = if is_bundle { settings.bundle_bytes_max } else { settings.body_bytes_max };
-        match Limited::new(body, limit).collect().await {
-            Ok(collected) => Ok(collected.to_bytes()),
-            Err(error) if is_length_limit(error.as_ref()) => Err(NotCollected::TooLarge),
-            Err(_) => Err(NotCollected::Broken),
-        }
-    }
-
-    fn is_encoded(&self) -> bool {
-        self.parts.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity")
+        body::collect(body, &self.parts.headers, limit).await
     }
 
     fn read(&self, bytes: &Result<Bytes, NotCollected>) -> Result<ReadBody, Refusal> {
         match bytes {
-            // What stands there still is an encoding that was not undone.
-            Ok(_) if self.is_encoded() => Err(Refusal::MediaType),
             Ok(bytes) => {
                 media::read_body(&self.parts.headers, bytes).map_err(|_| Refusal::MediaType)
             }
             Err(NotCollected::TooLarge) => Err(Refusal::TooLarge),
-            Err(NotCollected::Broken) => Err(Refusal::MediaType),
+            Err(NotCollected::Unreadable) => Err(Refusal::MediaType),
         }
     }
-}
-
-/// Why a body could not be had.
-enum NotCollected {
-    TooLarge,
-    /// It ended early, or is not in the encoding it says.
-    Broken,
-}
-
-fn is_length_limit(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if error.is::<LengthLimitError>() {
-            return true;
-        }
-        next = error.source();
-    }
-    false
 }

@@ -5,6 +5,7 @@
 mod pipeline;
 
 mod arrival;
+mod body;
 mod handle;
 mod media;
 mod route;

@@ -52,6 +52,8 @@ pub const BACKLOG: u32 = 1_024;
 pub const LOG_BYTES_WAITING_MAX: usize = 4 * 1024 * 1024;
 /// How often the log is written.
 pub const LOG_FLUSH_S: Duration = Duration::from_millis(20);
+/// Compressed bytes that are decompressed on the request's own thread.
+pub const DECOMPRESSED_INLINE_BYTES_MAX: usize = 16 * 1024;
 /// Bytes of a request for a token.
 pub const TOKEN_REQUEST_BYTES_MAX: usize = 16 * 1024;
 /// Seconds that a session token lives when its client does not say.

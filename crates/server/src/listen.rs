@@ -1,29 +1,33 @@
 //! The listening socket: connections, their limits and time-outs, and a graceful end.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::State;
-use axum::handler::Handler;
-use http::{HeaderName, Method, Request};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::header::CONTENT_TYPE;
+use http::{HeaderName, HeaderValue, Method, Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
-use tower_http::catch_panic::CatchPanicLayer;
+use tower::Layer;
 use tower_http::cors::CorsLayer;
-use tower_http::decompression::RequestDecompressionLayer;
 use tracing::{info, warn};
 
 use crate::app::App;
 use crate::arrival::Peer;
+use crate::failure::Refusal;
 use crate::handle::handle;
 use crate::limits;
 
@@ -34,8 +38,10 @@ pub(crate) async fn listen(
     tls: Option<TlsAcceptor>,
     stop: impl Future<Output = ()>,
 ) {
-    let router = router(&app);
+    let cors = (!app.settings.cors_origins.is_empty()).then(|| cors(&app));
     let connections = Connections {
+        app: Arc::clone(&app),
+        cors,
         builder: builder(),
         graceful: GracefulShutdown::new(),
         places: Arc::new(Semaphore::new(limits::CONNECTIONS_MAX)),
@@ -48,7 +54,7 @@ pub(crate) async fn listen(
             () = &mut stop => break,
         };
         match accepted {
-            Ok((stream, address)) => connections.take(stream, address, &router),
+            Ok((stream, address)) => connections.take(stream, address),
             Err(error) => {
                 // Out of file descriptors, most likely: those in use come back.
                 warn!(%error, "a connection could not be accepted");
@@ -66,50 +72,73 @@ pub(crate) async fn listen(
 }
 
 struct Connections {
+    app: Arc<App>,
     builder: Builder<TokioExecutor>,
     graceful: GracefulShutdown,
     places: Arc<Semaphore>,
+    cors: Option<CorsLayer>,
     tls: Option<TlsAcceptor>,
+}
+
+/// What one connection is served with.
+struct Connection {
+    app: Arc<App>,
+    peer: Peer,
+    builder: Builder<TokioExecutor>,
+    watcher: Watcher,
+    cors: Option<CorsLayer>,
+    place: OwnedSemaphorePermit,
 }
 
 impl Connections {
     /// Serves one connection in a task of its own; closes it when there are too many.
-    fn take(&self, stream: TcpStream, address: SocketAddr, service: &Router) {
+    fn take(&self, stream: TcpStream, address: SocketAddr) {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             return;
         };
         let _ = stream.set_nodelay(true);
-        let peer = Peer { address: address.ip(), tls: self.tls.is_some() };
-        let service = service.clone().layer(axum::Extension(peer));
-        let (builder, watcher) = (self.builder.clone(), self.graceful.watcher());
-        match self.tls.clone() {
-            None => {
-                tokio::spawn(serve(builder, watcher, stream, service, place));
+        let connection = Connection {
+            app: Arc::clone(&self.app),
+            peer: Peer { address: address.ip(), tls: self.tls.is_some() },
+            builder: self.builder.clone(),
+            watcher: self.graceful.watcher(),
+            cors: self.cors.clone(),
+            place,
+        };
+        let Some(acceptor) = self.tls.clone() else {
+            tokio::spawn(serve(connection, stream));
+            return;
+        };
+        tokio::spawn(async move {
+            let handshake = acceptor.accept(stream);
+            let limit = limits::TLS_HANDSHAKE_S_MAX;
+            if let Ok(Ok(stream)) = tokio::time::timeout(limit, handshake).await {
+                serve(connection, stream).await;
             }
-            Some(acceptor) => {
-                tokio::spawn(async move {
-                    let handshake = acceptor.accept(stream);
-                    let limit = limits::TLS_HANDSHAKE_S_MAX;
-                    if let Ok(Ok(stream)) = tokio::time::timeout(limit, handshake).await {
-                        serve(builder, watcher, stream, service, place).await;
-                    }
-                });
-            }
-        }
+        });
     }
 }
 
 async fn serve(
-    builder: Builder<TokioExecutor>,
-    watcher: hyper_util::server::graceful::Watcher,
+    connection: Connection,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    service: Router,
-    _place: OwnedSemaphorePermit,
 ) {
-    let service = TowerToHyperService::new(service);
-    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+    let Connection { builder, watcher, app, peer, cors, place } = connection;
+    let answer = move |request| answer(Arc::clone(&app), peer, request);
+    let stream = TokioIo::new(stream);
     // A client that breaks off or speaks nonsense is no event of this server's.
-    let _ = watcher.watch(connection).await;
+    let _ = match cors {
+        None => {
+            let connection = builder.serve_connection(stream, service_fn(answer));
+            watcher.watch(connection.into_owned()).await
+        }
+        Some(cors) => {
+            let service = TowerToHyperService::new(cors.layer(tower::service_fn(answer)));
+            let connection = builder.serve_connection(stream, service);
+            watcher.watch(connection.into_owned()).await
+        }
+    };
+    drop(place);
 }
 
 /// How connections are read. Without a timer hyper keeps a half-sent header for ever.
@@ -131,18 +160,14 @@ fn builder() -> Builder<TokioExecutor> {
     builder
 }
 
-/// One handler for every path: nothing but `route` looks at it.
-fn router(app: &Arc<App>) -> Router {
-    let answer = |State(app): State<Arc<App>>,
-                  axum::Extension(peer): axum::Extension<Peer>,
-                  request: Request<Body>| handle(app, peer, request);
-    // An encoding that cannot be undone is told of as every other fault is, after the decision.
-    let decompression = RequestDecompressionLayer::new().pass_through_unaccepted(true);
-    let handler = answer.layer(decompression);
-    let router = Router::new().fallback(handler).with_state(Arc::clone(app));
-    let router = router.layer(CatchPanicLayer::custom(panicked));
-    if app.settings.cors_origins.is_empty() { router } else { router.layer(cors(app)) }
+/// The answer to one request. A fault in it is that request's alone.
+async fn answer(app: Arc<App>, peer: Peer, request: Request<Incoming>) -> Answered {
+    let answering = AssertUnwindSafe(handle(app, peer, request));
+    Ok(answering.catch_unwind().await.unwrap_or_else(|_| fault()))
 }
+
+/// What HTTP is told; an error would only be a broken connection.
+type Answered = Result<Response<Full<Bytes>>, Infallible>;
 
 fn cors(app: &App) -> CorsLayer {
     let exposed = ["etag", "last-modified", "location", "x-request-id", "www-authenticate"];
@@ -154,13 +179,13 @@ fn cors(app: &App) -> CorsLayer {
         .expose_headers(exposed.map(HeaderName::from_static))
 }
 
-/// A fault in one request is that request's alone; what it was about goes to nobody.
-fn panicked(_: Box<dyn std::any::Any + Send>) -> http::Response<Body> {
+/// What was at fault goes to nobody.
+fn fault() -> Response<Full<Bytes>> {
     tracing::error!("a request ended in a fault of the server");
-    let told = crate::failure::Refusal::Fault(String::new()).told();
-    let mut response = http::Response::new(Body::from(told.outcome.to_string()));
+    let told = Refusal::Fault(String::new()).told();
+    let mut response = Response::new(Full::from(told.outcome.to_string()));
     *response.status_mut() = told.status;
-    let content_type = http::HeaderValue::from_static("application/fhir+json");
-    response.headers_mut().insert(http::header::CONTENT_TYPE, content_type);
+    let content_type = HeaderValue::from_static("application/fhir+json");
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
     response
 }

@@ -17,7 +17,9 @@ pub(crate) fn start(settings: &Settings) -> Result<LogGuard, SettingsError> {
         if std::io::stderr().is_terminal() { LogFormat::Text } else { LogFormat::Json };
     let (writer, guard) = log_writer::start(std::io::stderr())
         .map_err(|error| SettingsError::new("LOG", error.to_string()))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    let colours = std::io::stderr().is_terminal();
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(colours);
     let started = match settings.log_format.unwrap_or(by_terminal) {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

@@ -1,6 +1,6 @@
 //! From an outcome or a refusal to an HTTP answer.
 
-use axum::body::Body;
+use bytes::Bytes;
 use firewarden_fhir::request::NotServed;
 use firewarden_fhir::{Issue, Timestamp, json};
 use firewarden_interactions::bundle::{BundleKind, EntryResponse, bundle_response};
@@ -11,6 +11,7 @@ use http::header::{
     WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderValue, Response, StatusCode};
+use http_body_util::Full;
 use jiff::fmt::rfc2822;
 use serde_json::Value;
 
@@ -48,7 +49,7 @@ struct Draft {
 
 impl Writing<'_> {
     /// The answer to a request.
-    pub(crate) fn answer(&self, answer: Result<Answer, &Refusal>) -> Response<Body> {
+    pub(crate) fn answer(&self, answer: Result<Answer, &Refusal>) -> Response<Full<Bytes>> {
         let draft = match answer {
             Ok(Answer::One(outcome)) => self.outcome(outcome),
             Ok(Answer::Bundle(kind, entries)) => self.bundle(kind, entries),
@@ -59,7 +60,7 @@ impl Writing<'_> {
     }
 
     /// What a client that asks for a token is answered.
-    pub(crate) fn token(&self, answer: TokenAnswer) -> Response<Body> {
+    pub(crate) fn token(&self, answer: TokenAnswer) -> Response<Full<Bytes>> {
         let mut headers = Vec::new();
         if answer.status == StatusCode::UNAUTHORIZED {
             headers.push((WWW_AUTHENTICATE, r#"Basic realm="token""#.to_owned()));
@@ -69,16 +70,16 @@ impl Writing<'_> {
         self.finish(Draft { status: answer.status, text, headers })
     }
 
-    fn metrics(&self, text: String) -> Response<Body> {
+    fn metrics(&self, text: String) -> Response<Full<Bytes>> {
         let draft = Draft { status: StatusCode::OK, text: None, headers: Vec::new() };
-        let mut response = self.finish(draft).map(|_| Body::from(text));
+        let mut response = self.finish(draft).map(|_| Full::from(text));
         let content_type = HeaderValue::from_static(Exposition::CONTENT_TYPE);
         response.headers_mut().insert(CONTENT_TYPE, content_type);
         response
     }
 
     /// A JSON text with that status.
-    pub(crate) fn json(&self, status: StatusCode, text: String) -> Response<Body> {
+    pub(crate) fn json(&self, status: StatusCode, text: String) -> Response<Full<Bytes>> {
         self.finish(Draft { status, text: Some(text), headers: Vec::new() })
     }
 
@@ -194,10 +195,10 @@ impl Writing<'_> {
         }
     }
 
-    fn finish(&self, draft: Draft) -> Response<Body> {
+    fn finish(&self, draft: Draft) -> Response<Full<Bytes>> {
         let mut response = match draft.text {
-            Some(text) => Response::new(Body::from(self.form.render(text))),
-            None => Response::new(Body::empty()),
+            Some(text) => Response::new(Full::from(self.form.render(text))),
+            None => Response::new(Full::default()),
         };
         *response.status_mut() = draft.status;
         let headers = response.headers_mut();

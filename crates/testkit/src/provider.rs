@@ -35,6 +35,10 @@ pub enum Answer {
     Stall,
     /// With a body that goes on and on.
     Endless,
+    /// With a byte a second.
+    Trickle,
+    /// With a body that is said to have a gigabyte.
+    Gigabyte,
     /// With the published keys, said to be compressed.
     Compressed,
 }
@@ -49,6 +53,7 @@ pub struct FakeProvider {
 struct Shared {
     answer: Mutex<Answer>,
     keys: Mutex<Vec<Value>>,
+    configuration: Mutex<Option<String>>,
     requests: AtomicUsize,
     elsewhere: AtomicUsize,
     connections: AtomicUsize,
@@ -66,6 +71,7 @@ impl FakeProvider {
         let shared = Arc::new(Shared {
             answer: Mutex::new(Answer::Keys),
             keys: Mutex::new(keys),
+            configuration: Mutex::new(None),
             requests: AtomicUsize::new(0),
             elsewhere: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
@@ -92,6 +98,12 @@ impl FakeProvider {
     /// Publishes other keys, from the next request on.
     pub fn publish(&self, keys: Vec<Value>) {
         *self.shared.keys.lock().unwrap_or_else(PoisonError::into_inner) = keys;
+    }
+
+    /// Answers so at `/.well-known/openid-configuration`, where there is nothing otherwise.
+    pub fn configure(&self, text: String) {
+        let configuration = &self.shared.configuration;
+        *configuration.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
     }
 
     /// Answers so, from the next request on.
@@ -136,6 +148,12 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 type Answered = Result<Response<BoxBody<Bytes, Infallible>>, hyper::http::Error>;
 
 async fn respond(shared: Arc<Shared>, request: Request<Incoming>) -> Answered {
+    let configuration = shared.configuration.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if let ("/.well-known/openid-configuration", Some(configuration)) =
+        (request.uri().path(), configuration)
+    {
+        return Response::builder().body(text(configuration));
+    }
     if request.uri().path() != "/jwks" {
         shared.elsewhere.fetch_add(1, Ordering::SeqCst);
         return Response::builder().status(404).body(text(String::new()));
@@ -152,8 +170,15 @@ async fn respond(shared: Arc<Shared>, request: Request<Incoming>) -> Answered {
             Response::builder().status(302).header("location", to).body(text(String::new()))
         }
         Answer::Hang => std::future::pending().await,
-        Answer::Stall => Response::builder().body(Stream { endless: false }.boxed()),
-        Answer::Endless => Response::builder().body(Stream { endless: true }.boxed()),
+        Answer::Stall => Response::builder().body(Stream::Silent.boxed()),
+        Answer::Endless => Response::builder().body(Stream::Endless.boxed()),
+        Answer::Trickle => {
+            let second = tokio::time::interval(std::time::Duration::from_secs(1));
+            Response::builder().body(Stream::Trickle(second).boxed())
+        }
+        Answer::Gigabyte => {
+            Response::builder().header("content-length", 1 << 30).body(Stream::Endless.boxed())
+        }
         Answer::Compressed => {
             Response::builder().header("content-encoding", "gzip").body(text(keys))
         }
@@ -164,9 +189,11 @@ fn text(body: String) -> BoxBody<Bytes, Infallible> {
     Full::new(Bytes::from(body)).boxed()
 }
 
-/// A body that never ends: with or without anything in it.
-struct Stream {
-    endless: bool,
+/// A body that never ends.
+enum Stream {
+    Silent,
+    Endless,
+    Trickle(tokio::time::Interval),
 }
 
 impl Body for Stream {
@@ -175,13 +202,16 @@ impl Body for Stream {
 
     fn poll_frame(
         self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        polled: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         const CHUNK: &[u8] = &[b' '; 4_096];
-        if self.endless {
-            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(CHUNK)))))
-        } else {
-            Poll::Pending
+        let chunk = |length| Bytes::from_static(CHUNK.get(..length).unwrap_or_default());
+        match self.get_mut() {
+            Self::Silent => Poll::Pending,
+            Self::Endless => Poll::Ready(Some(Ok(Frame::data(chunk(CHUNK.len()))))),
+            Self::Trickle(second) => {
+                second.poll_tick(polled).map(|_| Some(Ok(Frame::data(chunk(1)))))
+            }
         }
     }
 }

@@ -1,4 +1,6 @@
 //! The vocabulary as the other crates use it.
 
+#![cfg(test)]
+
 mod request;
 mod search;

@@ -26,9 +26,11 @@ fn criterion(resource_type: &str, query: &str) -> Criterion {
 
 #[test]
 fn tokens_have_systems() {
-    let values = |query: &str| match criterion("Patient", query) {
-        Criterion::Token { values, negated, .. } => (values, negated),
-        other => panic!("{other:?}"),
+    let values = |query: &str| {
+        let Criterion::Token { values, negated, .. } = criterion("Patient", query) else {
+            panic!("{query}");
+        };
+        (values, negated)
     };
     let code = |text: &str| TokenValue::Code(text.into());
     assert_eq!(values("gender=male,female"), (vec![code("male"), code("female")], false));
@@ -61,13 +63,15 @@ fn strings_have_modifiers() {
 
 #[test]
 fn references_are_local_only_below_our_own_base() {
-    let value = |query: &str| match criterion("Observation", query) {
-        Criterion::Reference { mut values, .. } => values.remove(0),
-        other => panic!("{other:?}"),
+    let value = |query: &str| {
+        let Criterion::Reference { mut values, .. } = criterion("Observation", query) else {
+            panic!("{query}");
+        };
+        values.remove(0)
     };
-    let local = |query: &str| match value(query) {
-        ReferenceValue::Target(target) => target.to_string(),
-        other => panic!("{other:?}"),
+    let local = |query: &str| {
+        let ReferenceValue::Target(target) = value(query) else { panic!("{query}") };
+        target.to_string()
     };
     assert_eq!(local("subject=Patient/1"), "Patient/1");
     assert_eq!(local("subject=http://localhost:8080/fhir/Patient/1"), "Patient/1");
@@ -142,10 +146,10 @@ fn what_would_narrow_and_cannot_be_applied_is_an_error() {
 
 #[test]
 fn searches_are_bounded() {
-    let many = vec!["gender=male"; limits::SEARCH_PARAMETERS_MAX + 1].join("&");
+    let many = ["gender=male"; limits::SEARCH_PARAMETERS_MAX + 1].join("&");
     assert_eq!(read("Patient", &many).unwrap_err().code, "too-costly");
-    let wide = format!("gender={}", vec!["x"; limits::SEARCH_ALTERNATIVES_MAX + 1].join(","));
+    let wide = format!("gender={}", ["x"; limits::SEARCH_ALTERNATIVES_MAX + 1].join(","));
     assert_eq!(read("Patient", &wide).unwrap_err().code, "too-costly");
-    let sorted = format!("_sort={}", vec!["_id"; limits::SORT_KEYS_MAX + 1].join(","));
+    let sorted = format!("_sort={}", ["_id"; limits::SORT_KEYS_MAX + 1].join(","));
     assert_eq!(read("Patient", &sorted).unwrap_err().code, "too-costly");
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Checks, shown};
 use crate::introspector::{KeyOrigin, Trust};
 use crate::jwks::KeySource;
-use crate::keys::Signed;
+use crate::keys::{Signed, VerificationKey};
 use crate::unauthenticated::{Check, Unauthenticated};
 use crate::unverified::Unverified;
 
@@ -26,11 +26,15 @@ pub(super) async fn explain(
         (KeyOrigin::Secret(key), _) => {
             signed.verify_with_secret(key).map_err(Unauthenticated::TokenRefused)
         }
+        (KeyOrigin::Static(keys), _) => {
+            signed.verify_with_static(keys).map_err(Unauthenticated::TokenRefused)
+        }
         (KeyOrigin::KeySet { .. }, Some(source)) => source.verify(&signed).await.map(drop),
         (KeyOrigin::KeySet { .. }, None) => return,
     };
     let keys = match (&trust.keys, source) {
         (KeyOrigin::Secret(_), _) => vec!["`jwt.secret`".to_owned()],
+        (KeyOrigin::Static(keys), _) => keys.iter().map(VerificationKey::described).collect(),
         (KeyOrigin::KeySet { .. }, source) => source.map(|s| s.described()).unwrap_or_default(),
     };
     let keys = if keys.is_empty() { "no key".to_owned() } else { keys.join(", ") };

@@ -30,13 +30,13 @@ const ATTRIBUTES: &[(&str, Served)] = &[
     ("jwt.leeway", Served::Yes),
     ("jwt.max_age", Served::Yes),
     ("jwt.required_claims", Served::Yes),
-    ("jwt.keys", Served::NotYet),
+    ("jwt.keys", Served::Yes),
     ("user", Served::Yes),
     ("user.claim", Served::Yes),
     ("user.match", Served::Yes),
     ("user.create", Served::NotYet),
     ("client", Served::NotYet),
-    ("discovery", Served::NotYet),
+    ("discovery", Served::Yes),
     ("introspection_endpoint", Served::NotYet),
     ("identity_provider", Served::NotYet),
 ];
@@ -61,7 +61,7 @@ fn fault(path: &str) -> Option<Issue> {
         Some((_, Served::NotYet)) => Issue::error(
             "not-supported",
             format!(
-                "`{path}` is not served by this version; it serves `type: jwt` with `jwt.secret` or `jwks_uri`, and `user.claim`, `user.match`"
+                "`{path}` is not served by this version; it serves `type: jwt` with one of `jwt.secret`, `jwt.keys`, `jwks_uri` and `discovery`, and `user.claim`, `user.match`"
             ),
         ),
         None if last.starts_with('_') => Issue::error(
@@ -143,9 +143,7 @@ mod tests {
         assert_eq!(
             found,
             [
-                ("TokenIntrospector.jwt.keys", "not-supported"),
                 ("TokenIntrospector.jwt._secret", "not-supported"),
-                ("TokenIntrospector.discovery", "not-supported"),
                 ("TokenIntrospector.introspection_endpoint", "not-supported"),
                 ("TokenIntrospector.client", "not-supported"),
                 ("TokenIntrospector.user.create", "not-supported"),

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use firewarden_fhir::Issue;
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
-use super::{KeyOrigin, Trust, attributes};
+use super::{KeyOrigin, KeySetPlace, Trust, attributes};
 use crate::claims::{Demands, media_type};
 use crate::keys::VerificationKey;
 use crate::secrets::MASK;
@@ -18,13 +19,24 @@ pub(super) struct Reading {
     pub(super) warnings: Vec<Issue>,
 }
 
-/// What stands behind a mask in the secret's place.
+/// What stands behind a mask in a secret's place.
 #[derive(Clone, Copy)]
 pub(super) enum Masked<'s> {
     /// The content is about to be saved: a mask keeps what was checked when it was set.
     Kept,
-    /// The content is stored: what was sealed for it, if anything.
-    Sealed(Option<&'s [u8]>),
+    /// The content is stored: what was sealed for it, by JSON Pointer.
+    Sealed(&'s [(String, Zeroizing<Vec<u8>>)]),
+}
+
+impl<'s> Masked<'s> {
+    /// The secret sealed for that place; empty, which no secret is, if there is none.
+    pub(super) fn sealed(self, pointer: &str) -> &'s [u8] {
+        let Self::Sealed(secrets) = self else {
+            return &[];
+        };
+        let sealed = secrets.iter().find(|(of, _)| of == pointer);
+        sealed.map(|(_, secret)| secret.as_slice()).unwrap_or_default()
+    }
 }
 
 /// Reads an introspector.
@@ -57,17 +69,17 @@ pub(super) fn read(
     }
 }
 
-struct Reader {
+pub(super) struct Reader {
     errors: Vec<Issue>,
     warnings: Vec<Issue>,
 }
 
 impl Reader {
-    fn error(&mut self, code: &'static str, path: &str, text: impl Into<String>) {
+    pub(super) fn error(&mut self, code: &'static str, path: &str, text: impl Into<String>) {
         self.errors.push(Issue::error(code, text).at(format!("TokenIntrospector.{path}")));
     }
 
-    fn warn(&mut self, path: &str, text: &str) {
+    pub(super) fn warn(&mut self, path: &str, text: &str) {
         let issue = Issue::warning("security", text);
         self.warnings.push(issue.at(format!("TokenIntrospector.{path}")));
     }
@@ -218,6 +230,7 @@ impl Reader {
         let kept_for = self
             .whole_number(content, ("cache_ttl", ""), 1..=limits::CACHE_TTL_S_MAX)
             .unwrap_or(limits::CACHE_TTL_S_DEFAULT);
+        self.flag(content, "discovery");
         let sources = key_sources(content, jwt);
         match sources.as_slice() {
             ["jwt.secret"] => {
@@ -225,15 +238,19 @@ impl Reader {
                 let key = self.secret(jwt, masked)?;
                 Some(KeyOrigin::Secret(VerificationKey::of_secret(key, &algorithms)))
             }
-            ["jwks_uri"] => {
+            ["jwt.keys"] => self.static_keys(jwt, masked).map(KeyOrigin::Static),
+            [source @ ("jwks_uri" | "discovery")] => {
                 let asymmetric = |algorithm: Algorithm| !algorithm.is_symmetric();
-                let algorithms = self.algorithms(jwt, asymmetric, "jwks_uri");
-                let url = self.jwks_uri(content, outbound)?;
+                let algorithms = self.algorithms(jwt, asymmetric, source);
+                let place = match *source {
+                    "jwks_uri" => KeySetPlace::At(self.jwks_uri(content, outbound)?),
+                    _ => self.discovered(jwt, outbound)?,
+                };
                 let kept_for = Duration::from_secs(kept_for);
-                Some(KeyOrigin::KeySet { url, kept_for, algorithms })
+                Some(KeyOrigin::KeySet { place, kept_for, algorithms })
             }
             [] => {
-                let text = "a key source is required: `jwt.secret` or `jwks_uri`";
+                let text = "a key source is required: `jwt.secret`, `jwt.keys`, `jwks_uri` or `discovery: true`";
                 self.error("required", "jwt.secret", text);
                 None
             }
@@ -246,7 +263,7 @@ impl Reader {
         }
     }
 
-    fn algorithms(
+    pub(super) fn algorithms(
         &mut self,
         jwt: &Map<String, Value>,
         fits: fn(Algorithm) -> bool,
@@ -278,7 +295,7 @@ impl Reader {
         let text = self.text(jwt, "secret", "jwt.")?;
         let bytes = match masked {
             Masked::Kept if text == MASK => return Some(text.as_bytes()),
-            Masked::Sealed(sealed) if text == MASK => sealed.unwrap_or_default(),
+            Masked::Sealed(_) if text == MASK => masked.sealed("/jwt/secret"),
             Masked::Kept | Masked::Sealed(_) => text.as_bytes(),
         };
         if bytes.is_empty() || bytes.len() > limits::SECRET_BYTES_MAX {
@@ -302,18 +319,44 @@ impl Reader {
         outbound: &OutboundAllow,
     ) -> Option<url::Url> {
         let text = self.text(content, "jwks_uri", "")?;
+        self.outbound_url(text, "jwks_uri", outbound)
+    }
+
+    /// Where a provider says where its keys are: below its issuer (OpenID Connect Discovery 1.0
+    /// section 4).
+    fn discovered(
+        &mut self,
+        jwt: &Map<String, Value>,
+        outbound: &OutboundAllow,
+    ) -> Option<KeySetPlace> {
+        const PATH: &str = "/.well-known/openid-configuration";
+        let issuer = self.text(jwt, "iss", "jwt.")?;
+        if issuer.contains(['?', '#']) {
+            let text = "`jwt.iss` has a query or fragment: there is no discovery below it";
+            self.error("value", "jwt.iss", text);
+            return None;
+        }
+        let text = format!("{}{PATH}", issuer.strip_suffix('/').unwrap_or(issuer));
+        let url = self.outbound_url(&text, "jwt.iss", outbound)?;
+        Some(KeySetPlace::Discovered { issuer: issuer.to_owned(), at: url })
+    }
+
+    fn outbound_url(
+        &mut self,
+        text: &str,
+        path: &str,
+        outbound: &OutboundAllow,
+    ) -> Option<url::Url> {
         match outbound.url(text) {
             Ok(url) => {
                 if url.scheme() == "http" {
-                    self.warn(
-                        "jwks_uri",
-                        "keys fetched by `http:` can be replaced on their way; use `https:`",
-                    );
+                    let text = "keys fetched by `http:` can be replaced on their way; use `https:`";
+                    self.warn(path, text);
                 }
                 Some(url)
             }
             Err(fault) => {
-                self.error("value", "jwks_uri", format!("`jwks_uri` {fault}"));
+                self.error("value", path, format!("`{path}` {fault}"));
                 None
             }
         }

@@ -1,11 +1,10 @@
-//! A JSON Web Key Set, read into keys that verify (RFC 7517, RFC 7518 section 6, RFC 8037).
+//! A JSON Web Key Set, read into keys that verify (RFC 7517 section 5).
 
-use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents};
 use firewarden_fhir::json;
 use serde_json::{Map, Value};
 
-use crate::keys::{VerificationKey, Verifier};
-use crate::unverified::{decode, is_key_id};
+use crate::keys::VerificationKey;
+use crate::public_key::Jwk;
 use crate::{Algorithm, limits};
 
 /// The usable keys of a set, and how many were dropped.
@@ -45,104 +44,11 @@ impl KeySet {
 }
 
 fn key(jwk: &Map<String, Value>, allowed: &[Algorithm]) -> Option<VerificationKey> {
-    // A key whose private part was published belongs to everybody.
-    if jwk.contains_key("d") || !is_for_signatures(jwk) {
-        return None;
-    }
-    let id = match jwk.get("kid") {
-        None => None,
-        Some(id) => Some(id.as_str().filter(|id| is_key_id(id))?.to_owned()),
-    };
-    let only = match jwk.get("alg") {
-        None => None,
-        Some(name) => Some(Algorithm::parse(name.as_str()?)?),
-    };
-    let fits = |algorithm: &Algorithm| {
-        allowed.contains(algorithm) && only.is_none_or(|only| only == *algorithm)
-    };
-    let uses: Vec<(Algorithm, Verifier)> = material(jwk)?
-        .into_iter()
-        .filter(|(algorithm, _)| fits(algorithm))
-        .map(|(algorithm, key)| (algorithm, Verifier::Signature(key)))
-        .collect();
+    let Jwk { id, algorithm: only, key } = Jwk::read(jwk).ok()?;
+    let fits =
+        |algorithm| allowed.contains(&algorithm) && only.is_none_or(|only| only == algorithm);
+    let uses = key.verifiers(fits).ok()?;
     (!uses.is_empty()).then_some(VerificationKey { id, uses })
-}
-
-fn is_for_signatures(jwk: &Map<String, Value>) -> bool {
-    let verifies = |operations: &Value| {
-        operations.as_array().is_some_and(|all| all.iter().any(|one| one == "verify"))
-    };
-    jwk.get("use").is_none_or(|purpose| purpose == "sig") && jwk.get("key_ops").is_none_or(verifies)
-}
-
-fn material(jwk: &Map<String, Value>) -> Option<Vec<(Algorithm, ParsedPublicKey)>> {
-    match jwk.get("kty")?.as_str()? {
-        "RSA" => rsa(jwk),
-        "EC" => elliptic(jwk).map(|key| vec![key]),
-        "OKP" => edwards(jwk).map(|key| vec![key]),
-        _ => None,
-    }
-}
-
-fn bytes(jwk: &Map<String, Value>, name: &str) -> Option<Vec<u8>> {
-    decode(jwk.get(name)?.as_str()?).ok()
-}
-
-fn rsa(jwk: &Map<String, Value>) -> Option<Vec<(Algorithm, ParsedPublicKey)>> {
-    let (n, e) = (bytes(jwk, "n")?, bytes(jwk, "e")?);
-    let (n, e) = (significant(&n), significant(&e));
-    let bits = n.len() * 8 - n.first()?.leading_zeros() as usize;
-    let sound = (limits::RSA_BITS_MIN..=limits::RSA_BITS_MAX).contains(&bits)
-        && e.len() <= limits::RSA_EXPONENT_BYTES_MAX
-        && e != [1]
-        && e.last()? % 2 == 1;
-    if !sound {
-        return None;
-    }
-    let components = RsaPublicKeyComponents { n, e };
-    let uses: [(Algorithm, &'static RsaParameters); 6] = [
-        (Algorithm::Rs256, &signature::RSA_PKCS1_2048_8192_SHA256),
-        (Algorithm::Rs384, &signature::RSA_PKCS1_2048_8192_SHA384),
-        (Algorithm::Rs512, &signature::RSA_PKCS1_2048_8192_SHA512),
-        (Algorithm::Ps256, &signature::RSA_PSS_2048_8192_SHA256),
-        (Algorithm::Ps384, &signature::RSA_PSS_2048_8192_SHA384),
-        (Algorithm::Ps512, &signature::RSA_PSS_2048_8192_SHA512),
-    ];
-    uses.into_iter()
-        .map(|(algorithm, parameters)| {
-            Some((algorithm, components.to_parsed_public_key(parameters).ok()?))
-        })
-        .collect()
-}
-
-/// A big-endian number without leading zeros.
-fn significant(bytes: &[u8]) -> &[u8] {
-    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
-    bytes.get(zeros..).unwrap_or_default()
-}
-
-fn elliptic(jwk: &Map<String, Value>) -> Option<(Algorithm, ParsedPublicKey)> {
-    const UNCOMPRESSED: u8 = 4;
-    let (algorithm, verification, length) = match jwk.get("crv")?.as_str()? {
-        "P-256" => (Algorithm::Es256, &signature::ECDSA_P256_SHA256_FIXED, 32),
-        "P-384" => (Algorithm::Es384, &signature::ECDSA_P384_SHA384_FIXED, 48),
-        "P-521" => (Algorithm::Es512, &signature::ECDSA_P521_SHA512_FIXED, 66),
-        _ => return None,
-    };
-    let (x, y) = (bytes(jwk, "x")?, bytes(jwk, "y")?);
-    if x.len() != length || y.len() != length {
-        return None;
-    }
-    let point: Vec<u8> = std::iter::once(UNCOMPRESSED).chain(x).chain(y).collect();
-    Some((algorithm, ParsedPublicKey::new(verification, point).ok()?))
-}
-
-fn edwards(jwk: &Map<String, Value>) -> Option<(Algorithm, ParsedPublicKey)> {
-    if jwk.get("crv")? != "Ed25519" {
-        return None;
-    }
-    let x = bytes(jwk, "x").filter(|x| x.len() == 32)?;
-    Some((Algorithm::EdDsa, ParsedPublicKey::new(&signature::ED25519, x).ok()?))
 }
 
 #[cfg(test)]

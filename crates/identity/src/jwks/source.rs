@@ -12,12 +12,13 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tracing::{info, warn};
-use url::Url;
 
 use super::bucket::Bucket;
+use super::discovery::{KeysNotHad, fetch_text};
 use super::key_set::KeySet;
+use crate::introspector::KeySetPlace;
 use crate::keys::{KeyFault, Signed, VerificationKey};
-use crate::remote::Remote;
+use crate::remote::{FetchFault, Remote};
 use crate::unauthenticated::Unauthenticated;
 use crate::verified::Epoch;
 use crate::{Algorithm, limits};
@@ -36,7 +37,7 @@ pub(crate) struct KeySource {
 /// What an introspector says of its key set.
 pub(crate) struct Origin {
     pub(crate) introspector: Id,
-    pub(crate) url: Url,
+    pub(crate) place: KeySetPlace,
     pub(crate) kept_for: Duration,
     pub(crate) algorithms: Vec<Algorithm>,
 }
@@ -47,12 +48,31 @@ struct Loaded {
     at: Instant,
 }
 
+/// The key set of one issuer at one moment, for metrics and health.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeySetState {
+    /// The introspector that trusts it.
+    pub introspector: Id,
+    /// How many seconds ago the keys in use were fetched; `None` if there never were any.
+    pub age_s: Option<u64>,
+    /// Fetches that gave keys.
+    pub refreshes: u64,
+    /// Fetches that gave none.
+    pub failures: u64,
+    /// Keys in use.
+    pub keys: usize,
+    /// Tokens with an unknown key for which no further fetch was allowed.
+    pub refetches_refused: u64,
+}
+
 /// Fetches are numbered from 1 as they begin; the one in flight, if any, is `started`.
 struct Progress {
     started: u64,
     finished: u64,
     failed_at: Option<Instant>,
     bucket: Bucket,
+    failures: u64,
+    refetches_refused: u64,
 }
 
 impl Progress {
@@ -70,7 +90,14 @@ impl KeySource {
         runtime: Handle,
     ) -> Arc<Self> {
         let bucket = Bucket::full(Instant::now());
-        let progress = Progress { started: 0, finished: 0, failed_at: None, bucket };
+        let progress = Progress {
+            started: 0,
+            finished: 0,
+            failed_at: None,
+            bucket,
+            failures: 0,
+            refetches_refused: 0,
+        };
         let source = Arc::new(Self {
             origin,
             remote,
@@ -85,9 +112,23 @@ impl KeySource {
         source
     }
 
-    /// The URL of the set.
-    pub(crate) fn url(&self) -> &Url {
-        &self.origin.url
+    /// Where the set is.
+    pub(crate) fn place(&self) -> &KeySetPlace {
+        &self.origin.place
+    }
+
+    /// How the set is now.
+    pub(crate) fn state(&self) -> KeySetState {
+        let loaded = self.usable();
+        let progress = self.progress.borrow();
+        KeySetState {
+            introspector: self.origin.introspector.clone(),
+            age_s: loaded.as_ref().map(|loaded| loaded.at.elapsed().as_secs()),
+            refreshes: progress.finished.saturating_sub(progress.failures),
+            failures: progress.failures,
+            keys: loaded.map_or(0, |loaded| loaded.keys.len()),
+            refetches_refused: progress.refetches_refused,
+        }
     }
 
     /// The keys there are, each by its `kid` and what it may verify: for explanations.
@@ -149,8 +190,11 @@ impl KeySource {
             if progress.finished > arrived {
                 return Some(progress.finished);
             }
-            let allowed = progress.bucket.take(Instant::now());
-            if allowed { None } else { Some(0) }
+            if progress.bucket.take(Instant::now()) {
+                return None;
+            }
+            progress.refetches_refused += 1;
+            Some(0)
         })
         .filter(|fetch| *fetch > 0)
     }
@@ -221,7 +265,10 @@ impl KeySource {
 
     async fn fetch(&self) -> Result<Loaded, String> {
         let at = Instant::now();
-        let text = self.remote.get(&self.origin.url).await.map_err(|fault| fault.to_string())?;
+        let fetching = fetch_text(&self.remote, &self.origin.place);
+        let fetched = tokio::time::timeout(limits::FETCH_TIME_MAX, fetching).await;
+        let text = fetched.unwrap_or(Err(KeysNotHad::Fetch(FetchFault::TooSlow)));
+        let text = text.map_err(|fault| fault.to_string())?;
         let set =
             KeySet::parse(&text, &self.origin.algorithms).map_err(|fault| fault.to_string())?;
         if set.dropped > 0 {
@@ -251,6 +298,7 @@ impl KeySource {
         self.progress.send_modify(|progress| {
             progress.finished = progress.started;
             progress.failed_at = failed_at;
+            progress.failures += u64::from(failed_at.is_some());
         });
     }
 }

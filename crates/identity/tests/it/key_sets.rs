@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use firewarden_identity::Unauthenticated;
+use firewarden_identity::{KeySetState, Unauthenticated};
 use firewarden_testkit::{Answer, FakeProvider, SigningKey, hmac_token, key};
 use serde_json::{Value, json};
 
@@ -49,6 +49,7 @@ async fn keys_that_were_never_loaded_are_unavailable() {
         Answer::Text(r#"{"keys":[]}"#.into()),
         Answer::Text(r#"{"keys":{}}"#.into()),
         Answer::Endless,
+        Answer::Gigabyte,
         Answer::Compressed,
         Answer::Redirect(format!("http://{}/elsewhere", world.provider.address())),
         Answer::Redirect("http://169.254.169.254/latest".into()),
@@ -66,13 +67,86 @@ async fn keys_that_were_never_loaded_are_unavailable() {
 #[tokio::test(start_paused = true)]
 async fn a_provider_that_never_ends_its_answer_is_given_up() {
     let world = World::empty().await;
-    for answer in [Answer::Hang, Answer::Stall] {
+    for answer in [Answer::Hang, Answer::Stall, Answer::Trickle] {
         world.provider.answer(answer.clone());
         world.trust(&[]);
         world.trust(&[world.remote(json!({}))]);
         let token = world.minted("ES256", json!({}), json!({}));
         assert_eq!(world.outcome(&token).await, "keys-unavailable", "{answer:?}");
     }
+}
+
+#[tokio::test]
+async fn a_provider_that_is_slow_or_lies_harms_no_known_key() {
+    for answer in [Answer::Hang, Answer::Trickle, Answer::Gigabyte, Answer::Text("<html>".into())] {
+        let world = trusting(json!({"cache_ttl": 60})).await;
+        let good = |n: u32| world.minted("ES256", json!({}), json!({"jti": n.to_string()}));
+        assert_eq!(world.outcome(&good(0)).await, "accepted");
+        world.provider.answer(answer.clone());
+        pass(61).await;
+        asked(&world.provider, 2).await;
+        for n in 1..20 {
+            assert_eq!(world.outcome(&good(n)).await, "accepted", "{answer:?}");
+        }
+        assert_eq!(world.provider.requests(), 2, "one fetch at a time");
+        world.provider.answer(Answer::Keys);
+    }
+}
+
+#[tokio::test]
+async fn the_state_of_a_key_set_is_told() {
+    let world = World::empty().await;
+    world.provider.answer(Answer::Status(500));
+    world.trust(&[crate::world::shared(json!({})), world.remote(json!({"cache_ttl": 60}))]);
+    let state = || {
+        let states = world.identity.key_sets();
+        assert_eq!(states.len(), 1, "a shared secret is no key set");
+        let KeySetState { introspector, age_s, refreshes, failures, keys, refetches_refused } =
+            states.into_iter().next().unwrap();
+        assert_eq!(introspector.as_str(), "remote");
+        (age_s, refreshes, failures, keys, refetches_refused)
+    };
+    assert_eq!(state(), (None, 0, 0, 0, 0));
+    let good = |n: u32| world.minted("ES256", json!({}), json!({"jti": n.to_string()}));
+    assert_eq!(world.outcome(&good(0)).await, "keys-unavailable");
+    assert_eq!(state(), (None, 0, 1, 0, 0));
+    world.provider.answer(Answer::Keys);
+    pass(2).await;
+    assert_eq!(world.outcome(&good(1)).await, "accepted");
+    assert_eq!(state(), (Some(0), 1, 1, 5, 0));
+    pass(30).await;
+    assert_eq!(state(), (Some(30), 1, 1, 5, 0));
+    for n in 0..5 {
+        let unknown = world.minted("ES256", json!({"kid": format!("x{n}")}), json!({}));
+        assert_eq!(world.outcome(&unknown).await, "kid");
+    }
+    assert_eq!(state(), (Some(0), 4, 1, 5, 2));
+    world.provider.answer(Answer::Status(500));
+    pass(61).await;
+    asked(&world.provider, 6).await;
+    while state().2 == 1 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(state(), (Some(61), 4, 2, 5, 2));
+}
+
+#[tokio::test]
+async fn a_set_of_ten_thousand_keys_is_read_in_part() {
+    let filler = |n: usize| json!({"kty": "OKP", "kid": n.to_string(), "crv": "Ed25519", "x": "A"});
+    let mut keys = vec![key("ES256").jwk()];
+    keys.extend((0..3_000).map(filler));
+    let world = World::empty().await;
+    world.provider.publish(keys.clone());
+    world.trust(&[world.remote(json!({}))]);
+    assert_eq!(world.outcome(&world.minted("ES256", json!({}), json!({}))).await, "accepted");
+    assert_eq!(world.identity.key_sets()[0].keys, 1);
+    // Ten thousand do not fit in what is read at all.
+    keys.extend((3_000..10_000).map(filler));
+    world.provider.publish(keys);
+    let unknown = world.minted("ES256", json!({"kid": "new"}), json!({}));
+    assert_eq!(world.outcome(&unknown).await, "keys-unavailable");
+    let other = world.minted("ES256", json!({}), json!({"jti": "2"}));
+    assert_eq!(world.outcome(&other).await, "accepted", "the old keys go on");
 }
 
 #[tokio::test]

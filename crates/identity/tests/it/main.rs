@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod clients;
 #[cfg(test)]
+mod discovery;
+#[cfg(test)]
 mod explaining;
 #[cfg(test)]
 mod key_sets;
@@ -12,6 +14,8 @@ mod minting;
 mod saving;
 #[cfg(test)]
 mod sessions;
+#[cfg(test)]
+mod static_keys;
 #[cfg(test)]
 mod tokens;
 #[cfg(test)]

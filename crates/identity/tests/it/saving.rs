@@ -99,6 +99,10 @@ fn what_cannot_be_done_is_refused() {
         (json!({"jwks_uri": "file:///etc/passwd"}), "error value jwks_uri"),
         (json!({"jwks_uri": "https://127.0.0.1/jwks"}), "error value jwks_uri"),
         (json!({"jwt": {"secret": SECRET}}), "error invariant jwks_uri"),
+        (json!({"jwt": {"keys": []}}), "error invariant jwt.keys"),
+        (json!({"discovery": true}), "error invariant discovery"),
+        (json!({"discovery": "yes", "jwks_uri": "(absent)"}), "error value discovery"),
+        (json!({"discovery": false, "jwks_uri": "(absent)"}), "error required jwt.secret"),
     ] {
         assert_eq!(issues(&remote(more.clone())), [expected], "{more}");
     }
@@ -119,7 +123,7 @@ fn every_fault_is_told_at_once_and_no_secret_with_it() {
     });
     let errors =
         check_introspector(content.as_object().unwrap(), &OutboundAllow::default()).unwrap_err();
-    assert_eq!(errors.len(), 5, "{errors:?}");
+    assert_eq!(errors.len(), 4, "{errors:?}");
     assert!(errors.iter().all(|issue| issue.severity == Severity::Error));
     assert!(!format!("{errors:?}").contains("CANARY"));
 }

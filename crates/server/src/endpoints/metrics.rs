@@ -1,5 +1,7 @@
 //! `GET /metrics`: what was counted, and what is going on.
 
+use firewarden_identity::KeySetState;
+
 use crate::meters::Exposition;
 use crate::pipeline::Moment;
 
@@ -19,6 +21,7 @@ pub(crate) fn metrics(moment: &Moment<'_>) -> String {
     text.sample(&[], snapshot.introspectors.len().saturating_sub(broken));
     text.gauge("firewarden_introspectors_broken", "Introspectors that vouch for nobody.");
     text.sample(&[], broken);
+    key_sets(&app.identity.key_sets(), &mut text);
     text.gauge("firewarden_store_writes_waiting", "Requests that wait for the writer.");
     text.sample(&[], app.store.writes_waiting());
     if let Some(bytes) = resident_bytes() {
@@ -26,6 +29,31 @@ pub(crate) fn metrics(moment: &Moment<'_>) -> String {
         text.sample(&[], bytes);
     }
     text.finish()
+}
+
+/// The key sets of introspectors. Their ids are the operator's own words for the providers.
+fn key_sets(sets: &[KeySetState], text: &mut Exposition) {
+    let families: [(&'static str, &str, fn(&KeySetState) -> Option<u64>); 5] = [
+        ("firewarden_key_set_age_seconds", "Since the keys in use were fetched.", |set| set.age_s),
+        ("firewarden_key_set_keys", "Keys in use.", |set| u64::try_from(set.keys).ok()),
+        ("firewarden_key_set_refreshes", "Fetches that gave keys, since a change.", |set| {
+            Some(set.refreshes)
+        }),
+        ("firewarden_key_set_failures", "Fetches that gave none, since a change.", |set| {
+            Some(set.failures)
+        }),
+        ("firewarden_key_set_refetches_refused", "Unknown keys not fetched for.", |set| {
+            Some(set.refetches_refused)
+        }),
+    ];
+    for (name, help, value) in families {
+        text.gauge(name, help);
+        for set in sets {
+            if let Some(value) = value(set) {
+                text.sample(&[("introspector", set.introspector.as_str())], value);
+            }
+        }
+    }
 }
 
 /// Memory of this process, where the system says so.

@@ -1,7 +1,6 @@
 //! `POST /auth/token`: a session token for a local client
 //! (<https://www.rfc-editor.org/rfc/rfc6749#section-4.4>).
 
-use axum::body::Body;
 use firewarden_fhir::request::parse_query;
 use firewarden_fhir::{Id, Timestamp};
 use firewarden_identity::{Check, Content, Credentials, Unauthenticated};
@@ -10,6 +9,7 @@ use http::StatusCode;
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -114,7 +114,7 @@ impl From<Failure> for TokenRefusal {
 pub(crate) async fn token(
     app: &App,
     parts: &Parts,
-    body: Body,
+    body: Incoming,
     place: Place,
     audit: &mut AuditRecord,
 ) -> Result<TokenAnswer, TokenRefusal> {
@@ -208,7 +208,7 @@ impl Drop for Form {
     }
 }
 
-async fn form(parts: &Parts, body: Body) -> Result<Form, TokenRefusal> {
+async fn form(parts: &Parts, body: Incoming) -> Result<Form, TokenRefusal> {
     let invalid = TokenRefusal::InvalidRequest;
     let not_a_form = invalid("the body is not `application/x-www-form-urlencoded`");
     let sent = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());

@@ -31,3 +31,8 @@ async fn a_change_counts_from_the_next_request_on() {
 async fn a_policy_sees_the_parameters_that_apply() {
     each_file("parameters").await;
 }
+
+#[tokio::test]
+async fn a_caller_is_who_the_trusted_issuer_may_name() {
+    each_file("callers").await;
+}

@@ -85,7 +85,7 @@ async fn a_path_that_is_not_canonical_names_nothing() {
 }
 
 #[tokio::test]
-async fn header_fields_do_not_change_what_is_asked() {
+async fn header_fields_never_change_what_is_asked() {
     let server = server().await;
     let other = format!("Authorization: Bearer {}\r\n", token("someone"));
     for field in [

@@ -259,7 +259,7 @@ async fn who_may_read_learns_what_is_there_and_what_is_gone() {
 }
 
 #[tokio::test]
-async fn faults_of_a_request_are_told_to_nobody_who_may_not_do_it() {
+async fn faults_of_a_request_are_told_only_to_who_may_make_it() {
     let server = TestServer::start().await;
     server.trust().await;
     let token = token("nobody");

@@ -65,7 +65,7 @@ async fn the_root_secret_is_kept_as_a_hash() {
 }
 
 #[tokio::test]
-async fn without_a_policy_only_the_root_client_may_do_anything() {
+async fn without_a_policy_only_the_root_client_may_act() {
     let server = TestServer::start().await;
     let policies = server.root("GET /AccessPolicy").await.is(200);
     assert_eq!(policies.ids(), ["root-client"]);

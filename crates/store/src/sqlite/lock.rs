@@ -11,7 +11,7 @@ pub(crate) fn lock(database: &Path) -> Result<File, StoreError> {
     if let Some(folder) = database.parent().filter(|f| !f.as_os_str().is_empty()) {
         create_dir_all(folder).map_err(|e| because(folder, &e))?;
     }
-    let path = beside(database);
+    let path = beside(&real(database).map_err(|e| because(database, &e))?);
     let file = File::options()
         .create(true)
         .truncate(false)
@@ -26,6 +26,16 @@ pub(crate) fn lock(database: &Path) -> Result<File, StoreError> {
         ))),
         Err(TryLockError::Error(e)) => Err(because(&path, &e)),
     }
+}
+
+/// The database's own place: by another way to it, a link say, it is the same database.
+fn real(database: &Path) -> std::io::Result<PathBuf> {
+    if database.exists() {
+        return database.canonicalize();
+    }
+    let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new(".")).canonicalize()?;
+    Ok(folder.join(database.file_name().unwrap_or_default()))
 }
 
 fn beside(database: &Path) -> PathBuf {

@@ -33,6 +33,12 @@ async fn a_second_opening_is_refused_while_the_first_lasts() {
     let store = open_in(folder.path()).unwrap();
     let told = refusal(settings(folder.path()));
     assert!(told.ends_with("is open in another process"), "{told}");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let StoreSettings { path, .. } = settings(folder.path());
+    let link = elsewhere.path().join("link.db");
+    std::os::unix::fs::symlink(path, &link).unwrap();
+    let told = refusal(StoreSettings { path: link, ..settings(folder.path()) });
+    assert!(told.ends_with("is open in another process"), "{told}");
     store.close().await.unwrap();
     open_in(folder.path()).unwrap();
 }

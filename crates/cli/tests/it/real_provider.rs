@@ -1,0 +1,79 @@
+//! A real identity provider: its tokens by client credentials, verified with its key set.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use firewarden_testkit::RealProvider;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::running::Server;
+
+/// The token with the last byte of its signature changed.
+fn tampered(token: &str) -> String {
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    // The bytes, not the text: the last characters may hold bits that mean nothing.
+    let mut bytes = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(bytes))
+}
+
+async fn server(provider: &RealProvider, home: &TempDir) -> Server {
+    let allowed = provider.issuer().strip_prefix("http://").unwrap();
+    let environment = [("FIREWARDEN_OUTBOUND_ALLOW", allowed), ("FIREWARDEN_LOG", "error")];
+    let server = Server::start(home.path(), &environment).await;
+    let issuer = provider.issuer();
+    for resource in [
+        json!({
+            "resourceType": "TokenIntrospector", "id": "real", "type": "jwt",
+            "jwt": {"iss": issuer}, "jwks_uri": provider.jwks_uri(),
+        }),
+        json!({
+            "resourceType": "AccessPolicy", "id": "real", "engine": "json-schema",
+            "schema": {
+                "required": ["jwt"],
+                "properties": {"jwt": {
+                    "required": ["iss"],
+                    "properties": {"iss": {"constant": issuer}},
+                }},
+            },
+        }),
+    ] {
+        server.site.put(resource).await;
+    }
+    server
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn real_provider_tokens_are_accepted_and_changed_ones_refused() {
+    let Some(provider) = RealProvider::start().await.unwrap() else { return };
+    let home = TempDir::new().unwrap();
+    let server = server(&provider, &home).await;
+    for resource in ["urn:jwt:RS256", "urn:jwt:ES256"] {
+        let token = provider.client_credentials(resource).await.unwrap();
+        let answer = server.site.bearer(&token, "GET /fhir/Patient").await.is(200);
+        assert_eq!(answer.at("/type"), "searchset", "{resource}");
+        server.site.bearer(&tampered(&token), "GET /fhir/Patient").await.is(401);
+        server.site.bearer(&token, "GET /fhir/Patient").await.is(200);
+    }
+    // A token that no key of the set verifies is nobody's.
+    for resource in ["urn:opaque", "urn:jwt:HS256"] {
+        let token = provider.client_credentials(resource).await.unwrap();
+        server.site.bearer(&token, "GET /fhir/Patient").await.is(401);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn real_provider_rotation_costs_no_request() {
+    let Some(provider) = RealProvider::start().await.unwrap() else { return };
+    let home = TempDir::new().unwrap();
+    let server = server(&provider, &home).await;
+    let before = provider.client_credentials("urn:jwt:RS256").await.unwrap();
+    server.site.bearer(&before, "GET /fhir/Patient").await.is(200);
+    provider.rotate("RS256", false).await.unwrap();
+    let after = provider.client_credentials("urn:jwt:RS256").await.unwrap();
+    server.site.bearer(&after, "GET /fhir/Patient").await.is(200);
+    // The key that is gone vouches no more, and the provider's failure changes nothing.
+    server.site.bearer(&before, "GET /fhir/Patient").await.is(401);
+    provider.answer_jwks("500").await.unwrap();
+    server.site.bearer(&after, "GET /fhir/Patient").await.is(200);
+}
