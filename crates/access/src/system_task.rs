@@ -17,6 +17,8 @@ pub enum SystemTask {
     FindCaller,
     /// Begins the sessions of issued tokens, and ends those that are over.
     KeepSessions,
+    /// Makes a user for the subject of a token, where its introspector says so.
+    CreateUser,
 }
 
 impl SystemTask {
@@ -34,14 +36,17 @@ impl SystemTask {
             Self::LoadConfiguration => matches!(of.name(), "AccessPolicy" | "TokenIntrospector"),
             Self::FindCaller => matches!(of.name(), "Client" | "Role" | "Session" | "User"),
             Self::KeepSessions => of.name() == "Session",
+            Self::CreateUser => of.name() == "User",
         };
         if reached { RowFilter::everything() } else { RowFilter::nothing() }
     }
 
     fn may(self, interaction: &Interaction) -> bool {
         let act = match interaction {
-            Interaction::Read(_) | Interaction::Search(..) => true,
-            Interaction::Create(_) => self.writes() || self == Self::KeepSessions,
+            Interaction::Read(_) | Interaction::Search(..) => self != Self::CreateUser,
+            Interaction::Create(_) => {
+                self.writes() || matches!(self, Self::KeepSessions | Self::CreateUser)
+            }
             Interaction::Update(..) => self.writes(),
             Interaction::Delete(..) => matches!(self, Self::InitBundle | Self::KeepSessions),
             Interaction::Vread(..)
@@ -63,7 +68,9 @@ impl SystemTask {
     fn writes(self) -> bool {
         match self {
             Self::Bootstrap | Self::InitBundle => true,
-            Self::LoadConfiguration | Self::FindCaller | Self::KeepSessions => false,
+            Self::LoadConfiguration | Self::FindCaller | Self::KeepSessions | Self::CreateUser => {
+                false
+            }
         }
     }
 }
@@ -76,12 +83,13 @@ mod tests {
 
     use super::*;
 
-    const TASKS: [SystemTask; 5] = [
+    const TASKS: [SystemTask; 6] = [
         SystemTask::Bootstrap,
         SystemTask::InitBundle,
         SystemTask::LoadConfiguration,
         SystemTask::FindCaller,
         SystemTask::KeepSessions,
+        SystemTask::CreateUser,
     ];
 
     fn of(name: &str) -> ResourceType {
@@ -118,7 +126,8 @@ mod tests {
             let search = Interaction::Search(SearchQuery::all(of(name)), SearchForm::Get);
             assert_eq!(who(&search), tasks, "search {name}");
             for task in TASKS {
-                let expected = tasks.contains(&task);
+                let makes_it = task == SystemTask::CreateUser && name == "User";
+                let expected = tasks.contains(&task) || makes_it;
                 assert_eq!(task.rows(of(name)) == RowFilter::everything(), expected, "{name}");
             }
         }
@@ -137,6 +146,19 @@ mod tests {
         assert_eq!(who(&Interaction::Create(resource("AccessPolicy"))), [Bootstrap, InitBundle]);
         assert_eq!(who(&Interaction::Delete(target("Client"), IfMatch::Any)), [InitBundle]);
         assert_eq!(who(&Interaction::Delete(target("AuditEvent"), IfMatch::Any)), []);
+    }
+
+    #[test]
+    fn a_user_is_made_by_its_task_and_nothing_else_is() {
+        let task = SystemTask::CreateUser;
+        let may = |interaction: Interaction| task.permit(interaction).is_some();
+        assert!(may(Interaction::Create(resource("User"))));
+        for name in ["AccessPolicy", "Client", "Role", "TokenIntrospector", "Patient"] {
+            assert!(!may(Interaction::Create(resource(name))), "{name}");
+        }
+        assert!(!may(Interaction::Update(target("User"), resource("User"), IfMatch::default())));
+        assert!(!may(Interaction::Delete(target("User"), IfMatch::Any)));
+        assert!(!may(Interaction::Read(target("User"))));
     }
 
     #[test]

@@ -13,6 +13,9 @@ pub(crate) struct Naming<'n> {
     pub(crate) subject: &'n str,
     /// `sub`, if the user is looked up by something else.
     pub(crate) sub: Option<&'n str>,
+    /// Whose subject it is: the introspector's issuer, else the one that its endpoint tells. Only
+    /// the former binds a user.
+    pub(crate) issuer: Option<&'n str>,
     /// Whether no other introspector is active.
     pub(crate) is_only: bool,
 }
@@ -35,14 +38,15 @@ impl Naming<'_> {
 
     fn identifier_carries_issuer(&self, user: &Map<String, Value>) -> bool {
         identifiers(user).any(|(system, value)| {
-            system == self.trust.issuer && value.is_some_and(|value| self.is_subject(value))
+            self.trust.issuer.as_deref() == Some(system)
+                && value.is_some_and(|value| self.is_subject(value))
         })
     }
 
     fn claims_carry_issuer(&self, user: &Map<String, Value>) -> bool {
         let same_subject = data(user, "sub")
             .is_none_or(|sub| sub.as_str().is_some_and(|sub| self.is_subject(sub)));
-        data(user, "iss").and_then(Value::as_str) == Some(&self.trust.issuer) && same_subject
+        carries_issuer(user, self.trust) && same_subject
     }
 }
 
@@ -55,8 +59,14 @@ pub(crate) fn names(user: &Map<String, Value>, introspector: &Introspector) -> b
         return false;
     };
     trust.subjects_are_ids
-        || identifiers(user).any(|(system, _)| system == trust.issuer)
-        || data(user, "iss").and_then(Value::as_str) == Some(&trust.issuer)
+        || identifiers(user).any(|(system, _)| trust.issuer.as_deref() == Some(system))
+        || carries_issuer(user, trust)
+}
+
+/// Whether the claims that a user carries are of the issuer; where none is configured, of nobody.
+fn carries_issuer(user: &Map<String, Value>, trust: &Trust) -> bool {
+    let carried = data(user, "iss").and_then(Value::as_str);
+    carried.is_some() && carried == trust.issuer.as_deref()
 }
 
 /// The id that `User.introspector` names. Something there that names no introspector names one

@@ -39,6 +39,20 @@ impl Demands {
         Times::read(claims, self.age_s_max.is_some())
     }
 
+    /// Checks the answer of an introspection endpoint, but for the clock. What stands in it is
+    /// held to what a token would be; what does not stand in it was for the endpoint to know.
+    pub(crate) fn check_answer(
+        &self,
+        issuer: Option<&str>,
+        answer: &Map<String, Value>,
+    ) -> Result<Times, Check> {
+        check_issuer(issuer, answer)?;
+        self.check_audience(answer)?;
+        self.check_subjects(answer)?;
+        self.check_required(answer)?;
+        Times::read_any(answer, self.age_s_max.is_some())
+    }
+
     /// Checks the claims that name somebody, as far as they are there.
     pub(crate) fn check_subjects(&self, claims: &Map<String, Value>) -> Result<(), Check> {
         let named = ["sub", "box_user"].into_iter().chain(self.user_claim.as_deref());
@@ -90,7 +104,8 @@ impl Demands {
             match (check, self.date_holds(check, times, now)) {
                 (_, true) => {}
                 (Check::Expiry, false) => {
-                    return Err(Unauthenticated::Expired { at: times.expires_at() });
+                    let at = times.expires_at().unwrap_or(now);
+                    return Err(Unauthenticated::Expired { at });
                 }
                 (check, false) => return refused(check),
             }
@@ -104,7 +119,7 @@ impl Demands {
         let leeway_s = f64::from(self.leeway_s);
         let passed = |date_s: f64| date_s <= now_s + leeway_s;
         if check == Check::Expiry {
-            return now_s < times.expires_s + leeway_s;
+            return times.expires_s.is_none_or(|expires_s| now_s < expires_s + leeway_s);
         }
         if check == Check::NotBefore {
             return times.not_before_s.is_none_or(passed);
@@ -125,14 +140,20 @@ impl Demands {
 /// A token's dates, in seconds since 1970.
 #[derive(Clone, Debug)]
 pub(crate) struct Times {
-    expires_s: f64,
+    expires_s: Option<f64>,
     not_before_s: Option<f64>,
     issued_s: Option<f64>,
 }
 
 impl Times {
     pub(crate) fn read(claims: &Map<String, Value>, needs_age: bool) -> Result<Self, Check> {
-        let expires_s = date(claims, "exp", Check::Expiry)?.ok_or(Check::Expiry)?;
+        let times = Self::read_any(claims, needs_age)?;
+        if times.expires_s.is_none() { Err(Check::Expiry) } else { Ok(times) }
+    }
+
+    /// Reads the dates of an endpoint's answer, of which none must be there.
+    pub(crate) fn read_any(claims: &Map<String, Value>, needs_age: bool) -> Result<Self, Check> {
+        let expires_s = date(claims, "exp", Check::Expiry)?;
         let not_before_s = date(claims, "nbf", Check::NotBefore)?;
         let issued_s = date(claims, "iat", Check::IssuedAt)?;
         if needs_age && issued_s.is_none() {
@@ -141,11 +162,21 @@ impl Times {
         Ok(Self { expires_s, not_before_s, issued_s })
     }
 
-    pub(crate) fn expires_at(&self) -> Timestamp {
+    pub(crate) fn expires_at(&self) -> Option<Timestamp> {
         // A date is within the years 1970 to 9999 and has at most 12 digits before the point.
         #[expect(clippy::cast_possible_truncation, reason = "bounded by `DATE_S_MAX`")]
-        let milliseconds = (self.expires_s * 1_000.0) as i64;
-        Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MAX)
+        let milliseconds = (self.expires_s? * 1_000.0) as i64;
+        Timestamp::from_millisecond(milliseconds).ok()
+    }
+}
+
+/// Checks that an endpoint's answer is of the issuer it is trusted for, if it says of which it is.
+pub(crate) fn check_issuer(issuer: Option<&str>, answer: &Map<String, Value>) -> Result<(), Check> {
+    match (answer.get("iss"), issuer) {
+        (None, _) => Ok(()),
+        (Some(Value::String(said)), Some(expected)) if said == expected => Ok(()),
+        (Some(Value::String(_)), None) => Ok(()),
+        (Some(_), _) => Err(Check::Issuer),
     }
 }
 

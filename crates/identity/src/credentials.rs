@@ -24,6 +24,15 @@ pub enum Credentials<'h> {
         /// Its secret.
         secret: Zeroizing<String>,
     },
+    /// `Bearer`, and the client that sends it in `X-Client-Auth`. Both must be right.
+    BearerFromClient {
+        /// The token.
+        token: &'h str,
+        /// The client's id.
+        client: String,
+        /// Its secret.
+        secret: Zeroizing<String>,
+    },
 }
 
 impl<'h> Credentials<'h> {
@@ -33,6 +42,31 @@ impl<'h> Credentials<'h> {
             [] => Self::Absent,
             [value] => Self::of_header(value),
             [_, _, ..] => Self::Ambiguous,
+        }
+    }
+
+    /// Adds the values of all `X-Client-Auth` headers of the request, each a `Basic` credential of
+    /// a client. Alone it authenticates the client as `Authorization` would; beside a token it adds
+    /// the client; beside another client's credential nobody can say which counts.
+    #[must_use]
+    pub fn with_client_auth(self, client_auth: &[&'h [u8]]) -> Self {
+        let added = match Self::from_headers(client_auth) {
+            Self::Absent => return self,
+            added => added,
+        };
+        match (self, added) {
+            (Self::Ambiguous, _) | (_, Self::Ambiguous) => Self::Ambiguous,
+            (Self::Malformed(check), _) | (_, Self::Malformed(check)) => Self::Malformed(check),
+            (Self::Absent, added @ Self::Basic { .. }) => added,
+            (Self::Bearer(token), Self::Basic { client, secret }) => {
+                Self::BearerFromClient { token, client, secret }
+            }
+            (Self::Basic { .. } | Self::BearerFromClient { .. }, Self::Basic { .. }) => {
+                Self::Ambiguous
+            }
+            (_, Self::Absent | Self::Bearer(_) | Self::BearerFromClient { .. }) => {
+                Self::Malformed(Check::Scheme)
+            }
         }
     }
 
@@ -68,13 +102,21 @@ mod tests {
     use super::*;
 
     fn kind(headers: &[&str]) -> String {
-        let values: Vec<&[u8]> = headers.iter().map(|header| header.as_bytes()).collect();
-        match Credentials::from_headers(&values) {
+        kind_of(headers, &[])
+    }
+
+    fn kind_of(headers: &[&str], client_auth: &[&str]) -> String {
+        let headers: Vec<&[u8]> = headers.iter().map(|text| text.as_bytes()).collect();
+        let client_auth: Vec<&[u8]> = client_auth.iter().map(|text| text.as_bytes()).collect();
+        match Credentials::from_headers(&headers).with_client_auth(&client_auth) {
             Credentials::Absent => "absent".into(),
             Credentials::Ambiguous => "ambiguous".into(),
             Credentials::Malformed(_) => "malformed".into(),
             Credentials::Bearer(token) => format!("bearer {token}"),
             Credentials::Basic { client, secret } => format!("basic {client} {}", *secret),
+            Credentials::BearerFromClient { token, client, secret } => {
+                format!("bearer {token} from {client} {}", *secret)
+            }
         }
     }
 
@@ -102,6 +144,27 @@ mod tests {
             (&["", ""], "ambiguous"),
         ] {
             assert_eq!(kind(headers), expected, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn x_client_auth_adds_a_client_to_a_token() {
+        const ROOT: &str = "Basic cm9vdDpz";
+        for (headers, client_auth, expected) in [
+            (&["Bearer a"][..], &[ROOT][..], "bearer a from root s"),
+            (&[], &[ROOT], "basic root s"),
+            (&["Bearer"], &[ROOT], "bearer  from root s"),
+            (&["Bearer a"], &[], "bearer a"),
+            (&["Bearer a"], &[""], "malformed"),
+            (&["Bearer a"], &["Basic %"], "malformed"),
+            (&["Bearer a"], &["Bearer b"], "malformed"),
+            (&[], &["Bearer b"], "malformed"),
+            (&["Digest a"], &[ROOT], "malformed"),
+            (&["Bearer a"], &[ROOT, ROOT], "ambiguous"),
+            (&["Bearer a", "Bearer a"], &[ROOT], "ambiguous"),
+            (&[ROOT], &[ROOT], "ambiguous"),
+        ] {
+            assert_eq!(kind_of(headers, client_auth), expected, "{headers:?} {client_auth:?}");
         }
     }
 

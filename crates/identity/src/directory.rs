@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 /// A resource's content.
 pub type Content = Arc<Map<String, Value>>;
 
-/// Finds users, roles and clients. What is deleted is not found; what is inactive is, and refused
+/// Finds users, roles and clients, and makes users. What is deleted is not found; what is inactive is, and refused
 /// here.
 #[async_trait]
 pub trait Directory: Send + Sync {
@@ -34,6 +34,14 @@ pub trait Directory: Send + Sync {
 
     /// The `Session` of that id, as it is now: its end is the end of its token.
     async fn session(&self, id: &Id) -> Result<Option<StoredSession>, DirectoryUnavailable>;
+
+    /// Makes a `User` of that id, of its own accord. `None` if there is one, or was.
+    async fn create_user(
+        &self,
+        id: &Id,
+        user: Map<String, Value>,
+        now: Timestamp,
+    ) -> Result<Option<Content>, DirectoryUnavailable>;
 
     /// The `Client` of that id.
     async fn client(&self, id: &Id) -> Result<Option<StoredClient>, DirectoryUnavailable>;

@@ -2,13 +2,16 @@
 
 mod claims;
 mod keys;
+mod opaque;
 
 use firewarden_access::Caller;
 use firewarden_fhir::{Id, Timestamp};
 use serde_json::{Map, Value};
 
 use crate::directory::Directory;
+use crate::identity::Trusted;
 use crate::inspect;
+use crate::introspection::{Destination, destination};
 use crate::unauthenticated::{Check, Unauthenticated};
 use crate::unverified::Unverified;
 use crate::{Identity, limits, session};
@@ -73,25 +76,40 @@ impl Identity {
         now: Timestamp,
     ) -> TokenTrace {
         let mut checks = Checks::default();
-        let mut introspector = None;
-        if session::is_ours(token) {
+        let trusted = self.trusted();
+        let introspector = if session::is_ours(token) {
             let told = "by its form it is a token that this server issued to a client of its own";
             checks.add("form", true, told);
+            None
+        } else if let Some(asking) = trusted.asking_about(token) {
+            opaque::explain(&trusted, asking, token, now, &mut checks).await
         } else if let Some(unverified) = form(token, &mut checks) {
-            introspector = self.explain_jwt(&unverified, now, &mut checks).await;
-        }
-        let judged = self.bearer(token, directory, now).await;
+            explain_jwt(&trusted, &unverified, now, &mut checks).await
+        } else {
+            None
+        };
+        let judged = if session::is_ours(token) {
+            session::caller(token, directory, now).await
+        } else {
+            match self.verify(token, now).await {
+                Ok(verified) => self.caller(&verified, directory).await,
+                Err(refusal) => Err(refusal),
+            }
+        };
         if let Err(refusal) = &judged
             && !checks.names(refusal.check())
         {
             checks.add(refusal.check(), false, refused(refusal));
         }
-        match &judged {
-            Ok(caller) if session::is_ours(token) => {
+        if let Ok(caller) = &judged {
+            if session::is_ours(token) {
                 checks.add(Check::Session.label(), true, found_session(caller));
+            } else {
+                checks.add("user", true, found_user(caller));
             }
-            Ok(caller) => checks.add("user", true, found_user(caller)),
-            Err(_) => {}
+            if let Some(client) = caller.client.as_ref().and_then(|client| client.get("id")) {
+                checks.add("client", true, format!("it speaks for the `Client` {client}"));
+            }
         }
         let caller = judged.ok();
         let id = |resource: Option<&Map<String, Value>>| {
@@ -105,34 +123,45 @@ impl Identity {
             client: caller.as_ref().and_then(|caller| id(caller.client.as_deref())),
         }
     }
+}
 
-    /// Finds out who vouches for a JWT, and makes every check of it.
-    async fn explain_jwt(
-        &self,
-        unverified: &Unverified<'_>,
-        now: Timestamp,
-        checks: &mut Checks,
-    ) -> Option<Id> {
-        let issuer = unverified.claims.get("iss").and_then(Value::as_str);
-        let trustee = issuer.and_then(|issuer| self.trustee_of(issuer));
-        let Some((introspector, keys)) = trustee else {
-            let trusted = self.trusted_issuers();
-            let trusted = if trusted.is_empty() { "none".to_owned() } else { trusted.join(", ") };
-            let said = shown(unverified.claims.get("iss"));
-            let told = format!(
-                "no active introspector has exactly this `iss`: the token says {said}; trusted are: {trusted}"
-            );
-            let check = issuer.map_or(Check::Issuer.label(), |_| ISSUER);
-            checks.add(check, false, told);
-            return None;
-        };
-        let trust = introspector.trust.as_ref()?;
-        let told = format!("the introspector `{}` has this `iss`", introspector.id);
-        checks.add(ISSUER, true, told);
-        claims::of_jwt(&trust.demands, unverified, now, checks);
-        keys::explain(trust, keys.as_ref(), unverified, checks).await;
-        Some(introspector.id.clone())
-    }
+/// Finds out who vouches for a JWT, and makes every check of it.
+async fn explain_jwt(
+    trusted: &Trusted,
+    unverified: &Unverified<'_>,
+    now: Timestamp,
+    checks: &mut Checks,
+) -> Option<Id> {
+    let issuer = unverified.claims.get("iss").and_then(Value::as_str);
+    let trustee = issuer.and_then(|issuer| trusted.by_issuer.get(issuer));
+    let Some(trustee) = trustee else {
+        let trusted = issuers(trusted);
+        let trusted = if trusted.is_empty() { "none".to_owned() } else { trusted.join(", ") };
+        let said = shown(unverified.claims.get("iss"));
+        let told = format!(
+            "no active introspector has exactly this `iss`: the token says {said}; trusted are: {trusted}"
+        );
+        let check = issuer.map_or(Check::Issuer.label(), |_| ISSUER);
+        checks.add(check, false, told);
+        return None;
+    };
+    let introspector = &trustee.introspector;
+    let trust = introspector.trust.as_ref()?;
+    let told = format!("the introspector `{}` has this `iss`", introspector.id);
+    checks.add(ISSUER, true, told);
+    claims::of_jwt(&trust.demands, unverified, now, checks);
+    keys::explain(trust, trustee.keys.as_ref(), unverified, checks).await;
+    Some(introspector.id.clone())
+}
+
+/// The issuers that are trusted, each with the id of its introspector.
+fn issuers(trusted: &Trusted) -> Vec<String> {
+    let named = trusted.by_issuer.iter();
+    let mut named: Vec<String> = named
+        .map(|(issuer, trustee)| format!("`{issuer}` (`{}`)", trustee.introspector.id))
+        .collect();
+    named.sort();
+    named
 }
 
 /// The checks of a token's form, up to the first that fails.
@@ -174,7 +203,12 @@ fn expected_form(check: Check, token: &str) -> String {
         return format!("at most {} bytes; it has {}", limits::TOKEN_BYTES_MAX, token.len());
     }
     if check == Check::Parts {
-        return format!("three parts; it has {}", token.split('.').count());
+        let told = format!("three parts; it has {}", token.split('.').count());
+        return if destination(token) == Destination::Opaque {
+            format!("{told}; no active introspector asks an endpoint about other tokens")
+        } else {
+            told
+        };
     }
     if check == Check::Algorithm {
         let served = crate::Algorithm::ALL.map(crate::Algorithm::name).join(", ");

@@ -1,5 +1,7 @@
 //! From a request's credential to its caller.
 
+mod opaque;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,8 +15,10 @@ use tracing::error;
 use zeroize::Zeroizing;
 
 use crate::basic::{Clients, Grant};
+use crate::creation::Creation;
 use crate::credentials::Credentials;
 use crate::directory::{Content, Directory};
+use crate::introspection::Endpoint;
 use crate::introspector::{Introspector, KeyOrigin, Trust};
 use crate::jwks::{self, KeySetState, KeySource};
 use crate::keys::Signed;
@@ -31,14 +35,18 @@ pub struct Identity {
     epoch: Epoch,
     remembered: Remembered,
     clients: Clients,
+    creation: Creation,
+    root_client: Id,
     remote: Arc<Remote>,
     runtime: Handle,
 }
 
 /// The introspectors of one moment.
 #[derive(Default)]
-struct Trusted {
-    by_issuer: HashMap<String, Trustee>,
+pub(crate) struct Trusted {
+    pub(crate) by_issuer: HashMap<String, Trustee>,
+    /// Those that ask an endpoint, in the order of their ids.
+    asking: Vec<Trustee>,
     /// Active introspectors, those that cannot be read among them.
     active: usize,
     /// Which they were, to know a change from a repetition.
@@ -48,17 +56,24 @@ struct Trusted {
 /// An introspector's id and version, and whether it could be read.
 type Origin = (Id, Version, bool);
 
-/// An active introspector, and where its keys come from if it does not have them itself.
+/// An active introspector, and whom it asks: for keys if it does not have them itself, or for its
+/// word on each token.
 #[derive(Clone)]
-struct Trustee {
-    introspector: Arc<Introspector>,
-    keys: Option<Arc<KeySource>>,
+pub(crate) struct Trustee {
+    pub(crate) introspector: Arc<Introspector>,
+    pub(crate) keys: Option<Arc<KeySource>>,
+    pub(crate) endpoint: Option<Arc<Endpoint>>,
 }
 
 impl Identity {
-    /// An identity that trusts nobody yet. Its background fetches run on `runtime`; `random_key`
-    /// is random and lives as long as the process.
-    pub fn new(outbound: OutboundAllow, random_key: &[u8; 32], runtime: Handle) -> Self {
+    /// An identity that trusts nobody yet. No token speaks for `root_client`. Its background
+    /// fetches run on `runtime`; `random_key` is random and lives as long as the process.
+    pub fn new(
+        outbound: OutboundAllow,
+        root_client: Id,
+        random_key: &[u8; 32],
+        runtime: Handle,
+    ) -> Self {
         let epoch = Epoch::default();
         Self {
             trusted: ArcSwap::default(),
@@ -66,6 +81,8 @@ impl Identity {
             remembered: Remembered::new(epoch.clone()),
             epoch,
             clients: Clients::new(random_key),
+            creation: Creation::new(),
+            root_client,
             remote: Arc::new(Remote::new(outbound, Arc::new(SystemResolver))),
             runtime,
         }
@@ -83,7 +100,8 @@ impl Identity {
         if from == before.from {
             return;
         }
-        let mut trusted = Trusted { by_issuer: HashMap::new(), active: introspectors.len(), from };
+        let active = introspectors.len();
+        let mut trusted = Trusted { active, from, ..Trusted::default() };
         let mut ambiguous = Vec::new();
         for introspector in introspectors {
             let introspector = Arc::new(introspector);
@@ -91,15 +109,23 @@ impl Identity {
                 continue;
             };
             let keys = self.key_source(&introspector, trust, &before);
-            let trustee = Trustee { introspector: Arc::clone(&introspector), keys };
-            if trusted.by_issuer.insert(trust.issuer.clone(), trustee).is_some() {
-                ambiguous.push(trust.issuer.clone());
+            let endpoint = self.endpoint(&introspector, trust, &before);
+            let trustee = Trustee { introspector: Arc::clone(&introspector), keys, endpoint };
+            if trustee.endpoint.is_some() {
+                trusted.asking.push(trustee.clone());
+            }
+            if let Some(issuer) = &trust.issuer
+                && trusted.by_issuer.insert(issuer.clone(), trustee).is_some()
+            {
+                ambiguous.push(issuer.clone());
             }
         }
+        trusted.asking.sort_by(|a, b| a.introspector.id.cmp(&b.introspector.id));
         // Nobody can say whose word counts, so nobody's does.
         for issuer in ambiguous {
             error!(issuer, "two active introspectors have the same issuer; neither is trusted");
             trusted.by_issuer.remove(&issuer);
+            trusted.asking.retain(|one| one.introspector.issuer() != Some(&issuer));
         }
         self.trusted.store(Arc::new(trusted));
         self.remembered.forget_all();
@@ -128,7 +154,9 @@ impl Identity {
                 && old.introspector.version == introspector.version
                 && old.keys.as_ref().is_some_and(|keys| keys.place() == place)
         };
-        if let Some(old) = before.by_issuer.get(&trust.issuer).filter(same) {
+        if let Some(old) =
+            trust.issuer.as_ref().and_then(|issuer| before.by_issuer.get(issuer)).filter(same)
+        {
             return old.keys.clone();
         }
         let origin = jwks::Origin {
@@ -155,10 +183,16 @@ impl Identity {
             Credentials::Malformed(check) => Err(Unauthenticated::Malformed(*check)),
             Credentials::Bearer(token) => self.bearer(token, directory, now).await,
             Credentials::Basic { client, secret } => {
-                let secret = Zeroizing::new(secret.as_str().to_owned());
-                let credential = (client.as_str(), secret);
-                let client = self.clients.authenticate(credential, Grant::Basic, directory).await?;
+                let client = self.client(client, secret, directory).await?;
                 Ok(Caller { client: Some(client), ..Caller::default() })
+            }
+            Credentials::BearerFromClient { token, client, secret } => {
+                let caller = self.bearer(token, directory, now).await?;
+                let client = self.client(client, secret, directory).await?;
+                if caller.client.as_ref().is_some_and(|named| named.get("id") != client.get("id")) {
+                    return Err(Unauthenticated::ClientRefused(Check::OneClient));
+                }
+                Ok(Caller { client: Some(client), ..caller })
             }
         }
     }
@@ -181,29 +215,22 @@ impl Identity {
         self.clients.authenticate((client, secret), Grant::ClientCredentials, directory).await
     }
 
-    /// The introspector that vouches for an issuer, and where its keys come from.
-    pub(crate) fn trustee_of(
+    async fn client(
         &self,
-        issuer: &str,
-    ) -> Option<(Arc<Introspector>, Option<Arc<KeySource>>)> {
-        let trusted = self.trusted.load();
-        let trustee = trusted.by_issuer.get(issuer)?;
-        Some((Arc::clone(&trustee.introspector), trustee.keys.clone()))
+        client: &str,
+        secret: &Zeroizing<String>,
+        directory: &dyn Directory,
+    ) -> Result<Content, Unauthenticated> {
+        self.clients.authenticate((client, secret.clone()), Grant::Basic, directory).await
     }
 
-    /// The issuers that are trusted, each with the id of its introspector.
-    pub(crate) fn trusted_issuers(&self) -> Vec<String> {
-        let trusted = self.trusted.load();
-        let named = trusted.by_issuer.iter();
-        let mut named: Vec<String> = named
-            .map(|(issuer, trustee)| format!("`{issuer}` (`{}`)", trustee.introspector.id))
-            .collect();
-        named.sort();
-        named
+    /// Whom this identity trusts now.
+    pub(crate) fn trusted(&self) -> Arc<Trusted> {
+        self.trusted.load_full()
     }
 
-    /// The caller that a token speaks for.
-    pub(crate) async fn bearer(
+    /// The caller that a token speaks for; a user is made if that is wanted.
+    async fn bearer(
         &self,
         token: &str,
         directory: &dyn Directory,
@@ -213,22 +240,52 @@ impl Identity {
             return session::caller(token, directory, now).await;
         }
         let verified = self.verify(token, now).await?;
+        let mut caller = self.caller(&verified, directory).await?;
+        if let (None, Some(trust)) = (&caller.user, &verified.introspector.trust)
+            && trust.creates_users
+        {
+            let who = (verified.introspector.as_ref(), trust);
+            caller.user = self.creation.user(who, &verified, directory, now).await?;
+            if let Some(user) = &caller.user {
+                caller.roles = resolve::roles(user, directory).await?;
+            }
+        }
+        Ok(caller)
+    }
+
+    /// The caller that a verified token speaks for, as far as it is stored.
+    pub(crate) async fn caller(
+        &self,
+        verified: &Verified,
+        directory: &dyn Directory,
+    ) -> Result<Caller, Unauthenticated> {
         let Some(trust) = &verified.introspector.trust else {
             return Err(Unauthenticated::UnknownIssuer);
         };
         let who = (verified.introspector.as_ref(), trust);
+        let client = resolve::client(trust, &verified.claims, &self.root_client, directory).await?;
         let user = resolve::user(who, &verified.claims, verified.is_only, directory).await?;
         let roles = match &user {
             Some(user) => resolve::roles(user, directory).await?,
             None => Vec::new(),
         };
-        let session = session(&verified, trust);
-        let jwt = Some(Arc::clone(&verified.claims));
-        Ok(Caller { user, roles, jwt, session, ..Caller::default() })
+        let session = session(verified, trust);
+        let claims = Some(Arc::clone(&verified.claims));
+        let (jwt, token) = match &trust.keys {
+            KeyOrigin::Endpoint(_) => (None, claims),
+            KeyOrigin::Secret(_) | KeyOrigin::Static(_) | KeyOrigin::KeySet { .. } => {
+                (claims, None)
+            }
+        };
+        Ok(Caller { user, client, roles, jwt, token, session })
     }
 
     /// Verifies a token: by whom it may be vouched for, what that one demands, the signature.
-    async fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<Verified>, Unauthenticated> {
+    pub(crate) async fn verify(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Arc<Verified>, Unauthenticated> {
         if token.len() > limits::TOKEN_BYTES_MAX {
             return Err(Unauthenticated::TokenRefused(Check::Length));
         }
@@ -242,6 +299,10 @@ impl Identity {
                 trust.demands.check_times(&verified.times, now)?;
             }
             return Ok(verified);
+        }
+        let trusted = self.trusted.load_full();
+        if let Some(asking) = trusted.asking_about(token) {
+            return self.introspect(token, asking, &trusted, now).await.map(Arc::new);
         }
         let (verified, fresh_until) = self.verify_unknown(token, now).await?;
         let verified = Arc::new(verified);
@@ -262,7 +323,7 @@ impl Identity {
         let trusted = self.trusted.load_full();
         let is_only = trusted.active == 1;
         let trustee = trusted.by_issuer.get(issuer).cloned();
-        let Trustee { introspector, keys } = trustee.ok_or(Unauthenticated::UnknownIssuer)?;
+        let Trustee { introspector, keys, .. } = trustee.ok_or(Unauthenticated::UnknownIssuer)?;
         let trust = introspector.trust.as_ref().ok_or(Unauthenticated::UnknownIssuer)?;
         let typ = unverified.header.typ.as_deref();
         let times =
@@ -284,7 +345,9 @@ impl Identity {
                 None
             }
             (KeyOrigin::KeySet { .. }, Some(keys)) => Some(keys.verify(&signed).await?),
-            (KeyOrigin::KeySet { .. }, None) => return Err(Unauthenticated::UnknownIssuer),
+            (KeyOrigin::KeySet { .. }, None) | (KeyOrigin::Endpoint(_), _) => {
+                return Err(Unauthenticated::UnknownIssuer);
+            }
         };
         let claims = Arc::new(unverified.claims);
         Ok((Verified { introspector, claims, times, is_only }, fresh_until))
@@ -295,9 +358,9 @@ fn session(verified: &Verified, trust: &Trust) -> Session {
     let text = |name| verified.claims.get(name).and_then(Value::as_str).map(str::to_owned);
     Session {
         introspector: Some(verified.introspector.id.clone()),
-        issuer: Some(trust.issuer.clone()),
+        issuer: trust.issuer.clone().or_else(|| text("iss")),
         scope: text("scope"),
-        expires_at: Some(verified.times.expires_at()),
+        expires_at: verified.times.expires_at(),
         token_id: text("jti"),
     }
 }
@@ -318,7 +381,12 @@ mod tests {
 
     #[tokio::test]
     async fn only_a_change_of_introspectors_ends_what_is_remembered() {
-        let identity = Identity::new(OutboundAllow::default(), &[0; 32], Handle::current());
+        let identity = Identity::new(
+            OutboundAllow::default(),
+            Id::parse("root").unwrap(),
+            &[0; 32],
+            Handle::current(),
+        );
         let unreadable = || vec![Introspector::unreadable(&Id::parse("a").unwrap(), Version(2))];
         for (introspectors, changes) in [
             (Vec::new(), false),

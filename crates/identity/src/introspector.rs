@@ -2,6 +2,7 @@
 
 mod attributes;
 mod conflicts;
+mod endpoint;
 mod reading;
 mod static_keys;
 
@@ -9,11 +10,12 @@ use std::fmt;
 use std::time::Duration;
 
 use firewarden_fhir::{Id, Issue, Version};
+use reqwest::header::HeaderValue;
 use serde_json::{Map, Value};
 use url::Url;
 use zeroize::Zeroizing;
 
-pub use conflicts::{conflicts, needs_binding};
+pub use conflicts::{conflicts, moved_credential, needs_binding};
 
 use self::reading::Masked;
 use crate::claims::Demands;
@@ -33,18 +35,29 @@ pub struct Introspector {
 
 /// What a readable introspector says.
 pub(crate) struct Trust {
-    pub(crate) issuer: String,
+    /// Whose tokens it vouches for. One that asks an endpoint may leave it to the endpoint.
+    pub(crate) issuer: Option<String>,
     pub(crate) keys: KeyOrigin,
     pub(crate) demands: Demands,
     /// Whether the operator vouches that subjects are ids of our users.
     pub(crate) subjects_are_ids: bool,
+    /// The claim that names a `Client`.
+    pub(crate) client_claim: Option<String>,
+    /// Whether a `User` is made for a subject that has none.
+    pub(crate) creates_users: bool,
 }
 
 /// Where an introspector's keys come from.
 pub(crate) enum KeyOrigin {
     Secret(VerificationKey),
     Static(Vec<VerificationKey>),
-    KeySet { place: KeySetPlace, kept_for: Duration, algorithms: Vec<Algorithm> },
+    KeySet {
+        place: KeySetPlace,
+        kept_for: Duration,
+        algorithms: Vec<Algorithm>,
+    },
+    /// Nowhere: another server judges the tokens.
+    Endpoint(Asked),
 }
 
 /// Where a key set is.
@@ -54,6 +67,16 @@ pub(crate) enum KeySetPlace {
     At(Url),
     /// Where the configuration at this URL says, if it is that of the issuer.
     Discovered { issuer: String, at: Url },
+}
+
+/// The introspection endpoint that is asked (RFC 7662).
+#[derive(Clone)]
+pub(crate) struct Asked {
+    pub(crate) url: Url,
+    /// The value of the `Authorization` header that is sent there.
+    pub(crate) authorization: HeaderValue,
+    /// How long its answers are believed.
+    pub(crate) kept_for: Duration,
 }
 
 impl Introspector {
@@ -81,9 +104,9 @@ impl Introspector {
         &self.id
     }
 
-    /// The `iss` it vouches for; `None` if it could not be read.
+    /// The `iss` it vouches for; `None` if it could not be read, or leaves that to an endpoint.
     pub fn issuer(&self) -> Option<&str> {
-        self.trust.as_ref().map(|trust| trust.issuer.as_str())
+        self.trust.as_ref().and_then(|trust| trust.issuer.as_deref())
     }
 
     /// What its author should know.

@@ -1,6 +1,5 @@
 //! Key sets of issuers: fetched in the background, kept while their provider is down.
 
-mod bucket;
 mod discovery;
 mod key_set;
 mod source;

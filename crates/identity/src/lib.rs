@@ -19,10 +19,13 @@ mod public_key;
 mod unverified;
 mod verified;
 
+mod bucket;
+mod introspection;
 mod jwks;
 mod remote;
 
 mod binding;
+mod creation;
 mod directory;
 mod resolve;
 
@@ -41,7 +44,10 @@ pub use credentials::Credentials;
 pub use directory::{Content, Directory, DirectoryUnavailable, StoredClient, StoredSession};
 pub use explain::{CheckResult, TokenTrace};
 pub use identity::Identity;
-pub use introspector::{Introspector, check_introspector, conflicts, needs_binding};
+pub use introspection::{IntrospectionAnswer, NotAnAnswer, read_answer};
+pub use introspector::{
+    Introspector, check_introspector, conflicts, moved_credential, needs_binding,
+};
 pub use jwks::KeySetState;
 pub use outbound::{NotAnAllowance, OutboundAllow};
 pub use password::{NotHashable, SALT_BYTES, hash_secret};

@@ -53,6 +53,27 @@ pub const REFETCHES_MAX: u32 = 3;
 /// How long it takes until one more such fetch is allowed.
 pub const REFETCH_REFILL: Duration = Duration::from_secs(10);
 
+/// Bytes of an introspection endpoint's answer.
+pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// Seconds above which a save warns of how long an answer is believed.
+pub const ANSWER_AGE_S_ADVISED: u64 = 60;
+/// How long it is believed that a token is not active.
+pub const INACTIVE_AGE_MAX: Duration = Duration::from_secs(10);
+/// Tokens of one introspector that are remembered as not active.
+pub const INACTIVE_REMEMBERED_MAX: u64 = 10_000;
+/// Tokens of one introspector that are remembered as active.
+pub const ACTIVE_REMEMBERED_MAX: u64 = 10_000;
+/// Bytes of the answers of one introspector that are remembered.
+pub const ACTIVE_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// Tokens that one endpoint is asked about at once.
+pub const INTROSPECTIONS_AT_ONCE_MAX: usize = 32;
+/// Tokens of one introspector that are being asked about or wait for it; one more is turned away.
+pub const INTROSPECTIONS_WAITING_MAX: usize = 1_024;
+/// Failures of an endpoint, one after the other, until it is left alone.
+pub const ENDPOINT_FAILURES_MAX: u32 = 5;
+/// How long it is left alone.
+pub const ENDPOINT_PAUSE: Duration = Duration::from_secs(10);
+
 /// Bytes of verified tokens that are remembered.
 pub const VERIFIED_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// How long a verified token is remembered.
@@ -67,6 +88,18 @@ pub const HASHES_WAITING_MAX: usize = 64;
 /// How long a request waits for its turn to hash.
 pub const HASH_WAIT_MAX: Duration = Duration::from_secs(2);
 
+/// Users that may be made at once for the tokens of one introspector.
+pub const CREATIONS_MAX: u32 = 50;
+/// How long it takes until one more may be made.
+pub const CREATION_REFILL: Duration = Duration::from_millis(100);
+/// Requests that wait until a user is made; one more is turned away.
+pub const CREATIONS_WAITING_MAX: usize = 1_024;
+/// How long a request waits for its turn to make a user.
+pub const CREATION_WAIT_MAX: Duration = Duration::from_secs(2);
+/// Users remembered as not to be made again.
+pub const GONE_REMEMBERED_MAX: u64 = 10_000;
+/// How long that is remembered.
+pub const GONE_AGE_MAX: Duration = Duration::from_secs(60);
 /// Users that one step of the lookup may find; as many or more are ambiguous.
 pub const USERS_PER_STEP_MAX: usize = 16;
 

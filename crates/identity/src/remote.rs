@@ -5,8 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use reqwest::StatusCode;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::redirect::Policy;
 use url::{Host, Url};
+use zeroize::Zeroizing;
 
 use crate::outbound::UrlFault;
 use crate::{OutboundAllow, limits};
@@ -26,7 +29,7 @@ pub(crate) enum FetchFault {
     Status(u16),
     #[error("the answer was encoded")]
     Encoded,
-    #[error("the answer was longer than {} bytes", limits::KEY_SET_BYTES_MAX)]
+    #[error("the answer was longer than allowed")]
     TooLong,
 }
 
@@ -73,25 +76,47 @@ impl Remote {
         let addresses = self.checked_addresses(url).await?;
         let request = client(url, &addresses)?.get(url.clone());
         let request = request.header("accept", "application/jwk-set+json, application/json");
-        let mut answer = request.send().await.map_err(|_| FetchFault::Unreachable)?;
-        if answer.status() != reqwest::StatusCode::OK {
+        let answer = request.send().await.map_err(|_| FetchFault::Unreachable)?;
+        if answer.status() != StatusCode::OK {
             return Err(FetchFault::Status(answer.status().as_u16()));
         }
-        let encoding = answer.headers().get("content-encoding");
-        if encoding.is_some_and(|encoding| encoding != "identity") {
-            return Err(FetchFault::Encoded);
+        body(answer, limits::KEY_SET_BYTES_MAX).await
+    }
+
+    /// Sends a form there with that credential, and returns what it answers with one of these
+    /// statuses. Neither goes anywhere else: a redirect is an answer like any other.
+    pub(crate) async fn post(
+        &self,
+        url: &Url,
+        authorization: &HeaderValue,
+        form: Zeroizing<String>,
+        statuses: &[u16],
+    ) -> Result<(u16, Vec<u8>), FetchFault> {
+        let posting = self.post_unhurried(url, authorization, form, statuses);
+        let posting = tokio::time::timeout(limits::FETCH_TIME_MAX, posting);
+        posting.await.unwrap_or(Err(FetchFault::TooSlow))
+    }
+
+    async fn post_unhurried(
+        &self,
+        url: &Url,
+        authorization: &HeaderValue,
+        form: Zeroizing<String>,
+        statuses: &[u16],
+    ) -> Result<(u16, Vec<u8>), FetchFault> {
+        let addresses = self.checked_addresses(url).await?;
+        let request = client(url, &addresses)?
+            .post(url.clone())
+            .header(ACCEPT, "application/json")
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(AUTHORIZATION, authorization.clone())
+            .body(form.as_bytes().to_vec());
+        let answer = request.send().await.map_err(|_| FetchFault::Unreachable)?;
+        let status = answer.status().as_u16();
+        if !statuses.contains(&status) {
+            return Err(FetchFault::Status(status));
         }
-        if answer.content_length().is_some_and(|bytes| bytes > limits::KEY_SET_BYTES_MAX as u64) {
-            return Err(FetchFault::TooLong);
-        }
-        let mut text = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|_| FetchFault::Unreachable)? {
-            if text.len() + chunk.len() > limits::KEY_SET_BYTES_MAX {
-                return Err(FetchFault::TooLong);
-            }
-            text.extend_from_slice(&chunk);
-        }
-        Ok(text)
+        Ok((status, body(answer, limits::ANSWER_BYTES_MAX).await?))
     }
 
     /// The addresses of the URL's host. One that we may not connect to spoils them all.
@@ -114,6 +139,25 @@ impl Remote {
             .collect();
         if found.is_empty() { Err(FetchFault::NotResolved) } else { Ok(found) }
     }
+}
+
+/// The body of an answer, if it is plain and not too long.
+async fn body(mut answer: reqwest::Response, bytes_max: usize) -> Result<Vec<u8>, FetchFault> {
+    let encoding = answer.headers().get("content-encoding");
+    if encoding.is_some_and(|encoding| encoding != "identity") {
+        return Err(FetchFault::Encoded);
+    }
+    if answer.content_length().is_some_and(|bytes| bytes > bytes_max as u64) {
+        return Err(FetchFault::TooLong);
+    }
+    let mut text = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|_| FetchFault::Unreachable)? {
+        if text.len() + chunk.len() > bytes_max {
+            return Err(FetchFault::TooLong);
+        }
+        text.extend_from_slice(&chunk);
+    }
+    Ok(text)
 }
 
 /// A client for one fetch. It resolves nothing: it knows the addresses that were checked, and no

@@ -27,7 +27,8 @@ pub(crate) async fn user(
     let Some(by) = by else {
         return Ok(None);
     };
-    let naming = Naming { introspector, trust, subject: by, sub, is_only };
+    let issuer = trust.issuer.as_deref().or(claims.get("iss").and_then(Value::as_str));
+    let naming = Naming { introspector, trust, subject: by, sub, issuer, is_only };
     let Some(user) = find(&naming, directory).await? else {
         return Ok(None);
     };
@@ -35,6 +36,52 @@ pub(crate) async fn user(
         Ok(Some(without_secrets("User", user)))
     } else {
         Err(Unauthenticated::UserRefused(Check::ActiveUser))
+    }
+}
+
+/// The active user that an identifier names as this subject of the introspector's issuer.
+pub(crate) async fn user_of_sub(
+    naming: &Naming<'_>,
+    issuer: &str,
+    directory: &dyn Directory,
+) -> Result<Option<Content>, Unauthenticated> {
+    let found = directory.users_by_identifier(issuer, naming.subject).await?;
+    match the_one(naming, found)? {
+        Some(user) if !is_active(&user) => Err(Unauthenticated::UserRefused(Check::ActiveUser)),
+        Some(user) => Ok(Some(without_secrets("User", user))),
+        None => Ok(None),
+    }
+}
+
+/// The local `Client` that a token names, without secrets, if the introspector says which claim
+/// does and the client says that it trusts the issuer. Never the root client: no provider may act
+/// as it. None is no error; the request goes on without.
+pub(crate) async fn client(
+    trust: &Trust,
+    claims: &Map<String, Value>,
+    root_client: &Id,
+    directory: &dyn Directory,
+) -> Result<Option<Content>, Unauthenticated> {
+    let (Some(claim), Some(issuer)) = (&trust.client_claim, &trust.issuer) else {
+        return Ok(None);
+    };
+    let named = subject(claims, claim);
+    let named = named.map_err(|_| Unauthenticated::TokenRefused(Check::ClientClaim))?;
+    let id = named.and_then(Id::parse).filter(|id| id != root_client);
+    let client = match id {
+        Some(id) => directory.client(&id).await?.map(|client| client.content),
+        None => None,
+    };
+    let trusts_issuer = |client: &Content| {
+        let issuers = client.get("allowedIssuers").and_then(Value::as_array);
+        issuers.is_some_and(|issuers| issuers.iter().any(|allowed| allowed == issuer.as_str()))
+    };
+    match client.filter(trusts_issuer) {
+        Some(client) if !is_active(&client) => {
+            Err(Unauthenticated::ClientRefused(Check::ActiveClient))
+        }
+        Some(client) => Ok(Some(without_secrets("Client", client))),
+        None => Ok(None),
     }
 }
 
@@ -49,10 +96,11 @@ async fn find(
     {
         return Ok(Some(user));
     }
-    let issuer = &naming.trust.issuer;
-    let found = directory.users_by_identifier(issuer, naming.subject).await?;
-    if let Some(user) = the_one(naming, found)? {
-        return Ok(Some(user));
+    if let Some(issuer) = naming.issuer {
+        let found = directory.users_by_identifier(issuer, naming.subject).await?;
+        if let Some(user) = the_one(naming, found)? {
+            return Ok(Some(user));
+        }
     }
     the_one(naming, directory.users_by_data_sub(naming.subject).await?)
 }

@@ -37,6 +37,15 @@ pub enum Unauthenticated {
         /// After how many seconds.
         retry_after_s: u64,
     },
+    /// The issuer says that the token is over, revoked or not its own: another one is needed.
+    #[error("not an active token")]
+    NotActive,
+    /// Who could vouch for the token cannot be asked now: the client tries again later.
+    #[error("the introspection endpoint is not available")]
+    IntrospectionUnavailable {
+        /// After how many seconds.
+        retry_after_s: u64,
+    },
     /// Too many secrets are being checked: the client tries again later.
     #[error("too many client secrets are being checked")]
     Busy {
@@ -63,6 +72,8 @@ impl Unauthenticated {
             Self::UnknownIssuer => "issuer",
             Self::Expired { .. } => "exp",
             Self::KeysUnavailable { .. } => "keys-unavailable",
+            Self::NotActive => "active",
+            Self::IntrospectionUnavailable { .. } => "introspection-unavailable",
             Self::Busy { .. } => "busy",
             Self::DirectoryUnavailable { .. } => "directory-unavailable",
         }
@@ -73,11 +84,13 @@ impl Unauthenticated {
     pub fn retry_after_s(&self) -> Option<u64> {
         match self {
             Self::KeysUnavailable { retry_after_s }
+            | Self::IntrospectionUnavailable { retry_after_s }
             | Self::Busy { retry_after_s }
             | Self::DirectoryUnavailable { retry_after_s } => Some(*retry_after_s),
             Self::Ambiguous
             | Self::Malformed(_)
             | Self::UnknownIssuer
+            | Self::NotActive
             | Self::Expired { .. }
             | Self::TokenRefused(_)
             | Self::ClientRefused(_)
@@ -145,6 +158,10 @@ pub enum Check {
     GrantType,
     /// The token of this server's own is of a session that is there.
     Session,
+    /// `client.claim` is a string that can name somebody.
+    ClientClaim,
+    /// Token and `X-Client-Auth` name one client, not two.
+    OneClient,
 }
 
 impl Check {
@@ -176,6 +193,8 @@ impl Check {
             Self::ActiveClient => "active-client",
             Self::GrantType => "grant-type",
             Self::Session => "session",
+            Self::ClientClaim => "client-claim",
+            Self::OneClient => "one-client",
         }
     }
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use firewarden_access::SystemTask;
 use firewarden_fhir::search::{Criterion, ReferenceValue, SearchQuery, TokenValue};
-use firewarden_fhir::{Definitions, Id, ResourceType, Target};
+use firewarden_fhir::{Definitions, Id, Interaction, Resource, ResourceType, Target, Timestamp};
 use firewarden_identity::{Content, Directory, DirectoryUnavailable, StoredClient, StoredSession};
-use firewarden_store::{Read, Store, StoreError};
+use firewarden_store::{Change, Read, Store, StoreError, Write, WriteError, WriteRequest};
+use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use crate::configuration::content;
@@ -147,6 +148,29 @@ impl Directory for StoredDirectory {
         let hash = secrets.into_iter().find(|(pointer, _)| pointer == "/token");
         let content = content(&stored).unwrap_or_default();
         Ok(hash.and_then(|(_, token_hash)| sessions::stored(&content, token_hash)))
+    }
+
+    async fn create_user(
+        &self,
+        id: &Id,
+        user: Map<String, Value>,
+        now: Timestamp,
+    ) -> Result<Option<Content>, DirectoryUnavailable> {
+        let refused = || DirectoryUnavailable("no user can be made".to_owned());
+        let of = ResourceType::parse("User").ok_or_else(refused)?;
+        let interaction = Interaction::Create(Resource { resource_type: of, content: user });
+        let permitted = SystemTask::CreateUser.permit(interaction).ok_or_else(refused)?;
+        let (Interaction::Create(resource), rows) = permitted.into_parts() else {
+            return Err(refused());
+        };
+        let change = Change::Create { resource, secrets: Vec::new() };
+        let write = Write { target: Target::new(of, id.clone()), rows: rows.of(of), change };
+        let request = WriteRequest { policy_version: None, now, writes: vec![write] };
+        match self.store.write(request).await {
+            Ok(_) => self.user(id).await,
+            Err(WriteError::IdTaken { .. }) => Ok(None),
+            Err(error) => Err(DirectoryUnavailable(error.to_string())),
+        }
     }
 
     async fn client(&self, id: &Id) -> Result<Option<StoredClient>, DirectoryUnavailable> {

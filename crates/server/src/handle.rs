@@ -190,7 +190,9 @@ impl Asking<'_> {
         arrival::check(parts)?;
         let authorization: Vec<&[u8]> =
             parts.headers.get_all(AUTHORIZATION).iter().map(|value| value.as_bytes()).collect();
-        let credentials = Credentials::from_headers(&authorization);
+        let client_auth: Vec<&[u8]> =
+            parts.headers.get_all(X_CLIENT_AUTH).iter().map(|value| value.as_bytes()).collect();
+        let credentials = Credentials::from_headers(&authorization).with_client_auth(&client_auth);
         let base_url = app.base_url.as_str();
         let facts = arrival::facts(parts, self.peer, &app.settings.trusted_proxies, base_url);
         let facts = Arc::new(facts);

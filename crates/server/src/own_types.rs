@@ -9,7 +9,7 @@ use firewarden_fhir::search::SearchQuery;
 use firewarden_fhir::{Id, Issue, ResourceType, Target};
 use firewarden_identity::{
     Introspector, OutboundAllow, SALT_BYTES, SECRET_POINTERS, check_introspector, conflicts,
-    hash_secret, needs_binding, session_token_hash,
+    hash_secret, moved_credential, needs_binding, session_token_hash,
 };
 use firewarden_interactions::OwnTypes;
 use firewarden_store::Store;
@@ -124,6 +124,10 @@ impl OwnTypes for OwnRules<'_> {
             let Some(content) = content else {
                 continue;
             };
+            let stored = self.snapshot.introspectors.iter().find(|stored| stored.id() == id);
+            if let Some(issue) = stored.and_then(|stored| moved_credential(content, stored)) {
+                return Err(vec![issue]);
+            }
             let found = conflicts(id, content, &others, unbound);
             warnings.extend(found.map_err(|issue| vec![issue])?);
         }

@@ -281,7 +281,16 @@ fn identity_of(caller: &Caller) -> String {
     let id = |resource: &Option<Arc<serde_json::Map<String, serde_json::Value>>>| {
         resource.as_ref().and_then(|resource| resource.get("id")).map(ToString::to_string)
     };
-    let subject = caller.jwt.as_ref().and_then(|claims| claims.get("sub")).map(ToString::to_string);
-    let parts = [caller.session.issuer.clone(), subject, id(&caller.user), id(&caller.client)];
+    let claims = caller.jwt.as_ref().or(caller.token.as_ref());
+    let claim = |name: &str| claims.and_then(|claims| claims.get(name)).map(ToString::to_string);
+    let introspector = caller.session.introspector.as_ref().map(ToString::to_string);
+    let parts = [
+        introspector,
+        caller.session.issuer.clone(),
+        claim("sub"),
+        claim("client_id"),
+        id(&caller.user),
+        id(&caller.client),
+    ];
     serde_json::Value::from_iter(parts.map(serde_json::Value::from)).to_string()
 }

@@ -158,7 +158,9 @@ async fn open(settings: Settings, public_url: String) -> Result<App, ServeError>
     let no_randomness = |_| SettingsError::new("SECRETS_KEY", "there is no randomness");
     aws_lc_rs::rand::fill(&mut random_key).map_err(no_randomness)?;
     let runtime = tokio::runtime::Handle::current();
-    let identity = Arc::new(Identity::new(outbound.clone(), &random_key, runtime));
+    let root_client = settings.root_client_id.clone();
+    let identity = Identity::new(outbound.clone(), root_client, &random_key, runtime);
+    let identity = Arc::new(identity);
     let configuration = Configuration::load(store.clone(), Arc::clone(&identity), outbound.clone());
     Ok(App {
         configuration: configuration.await.map_err(database)?,

@@ -1,10 +1,12 @@
 //! Identity providers for tests: a fake one that signs whatever it is told and whose key set can
 //! fail in every way a real one does, and a real one.
 
+mod endpoint;
 mod provider;
 mod real_provider;
 mod signing;
 
+pub use endpoint::{Asked, FakeEndpoint, Reply};
 pub use provider::{Answer, FakeProvider};
 pub use real_provider::RealProvider;
 pub use signing::{SigningKey, compact, hmac_token, key};

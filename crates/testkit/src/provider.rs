@@ -145,7 +145,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-type Answered = Result<Response<BoxBody<Bytes, Infallible>>, hyper::http::Error>;
+pub(crate) type Answered = Result<Response<BoxBody<Bytes, Infallible>>, hyper::http::Error>;
 
 async fn respond(shared: Arc<Shared>, request: Request<Incoming>) -> Answered {
     let configuration = shared.configuration.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -185,12 +185,12 @@ async fn respond(shared: Arc<Shared>, request: Request<Incoming>) -> Answered {
     }
 }
 
-fn text(body: String) -> BoxBody<Bytes, Infallible> {
+pub(crate) fn text(body: String) -> BoxBody<Bytes, Infallible> {
     Full::new(Bytes::from(body)).boxed()
 }
 
 /// A body that never ends.
-enum Stream {
+pub(crate) enum Stream {
     Silent,
     Endless,
     Trickle(tokio::time::Interval),

@@ -4,7 +4,7 @@ use firewarden_fhir::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{Checks, shown};
-use crate::claims::{Demands, Times};
+use crate::claims::{Demands, Times, check_issuer};
 use crate::unauthenticated::Check;
 use crate::unverified::Unverified;
 
@@ -23,6 +23,34 @@ pub(super) fn of_jwt(
     claims(demands, &token.claims, checks);
     let times = Times::read(&token.claims, demands.age_s_max.is_some());
     dates(demands, &token.claims, times, now, checks);
+}
+
+/// Checks whose token an endpoint says it is.
+pub(super) fn issuer_of_answer(
+    expected: Option<&str>,
+    is_anothers: bool,
+    answer: &Map<String, Value>,
+    checks: &mut Checks,
+) {
+    let said = shown(answer.get("iss"));
+    let told = match expected {
+        Some(expected) => format!("`iss` is {} or absent; it is {said}", quoted(expected)),
+        None => format!("`iss` is a text that no other introspector has; it is {said}"),
+    };
+    let result = check_issuer(expected, answer);
+    checks.add(Check::Issuer.label(), result.is_ok() && !is_anothers, told);
+}
+
+/// Checks the claims of an endpoint's answer.
+pub(super) fn of_answer(
+    demands: &Demands,
+    answer: &Map<String, Value>,
+    now: Timestamp,
+    checks: &mut Checks,
+) {
+    claims(demands, answer, checks);
+    let times = Times::read_any(answer, demands.age_s_max.is_some());
+    dates(demands, answer, times, now, checks);
 }
 
 /// Checks what is not a date.

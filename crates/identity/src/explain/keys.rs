@@ -30,12 +30,14 @@ pub(super) async fn explain(
             signed.verify_with_static(keys).map_err(Unauthenticated::TokenRefused)
         }
         (KeyOrigin::KeySet { .. }, Some(source)) => source.verify(&signed).await.map(drop),
-        (KeyOrigin::KeySet { .. }, None) => return,
+        (KeyOrigin::KeySet { .. }, None) | (KeyOrigin::Endpoint(_), _) => return,
     };
     let keys = match (&trust.keys, source) {
         (KeyOrigin::Secret(_), _) => vec!["`jwt.secret`".to_owned()],
         (KeyOrigin::Static(keys), _) => keys.iter().map(VerificationKey::described).collect(),
-        (KeyOrigin::KeySet { .. }, source) => source.map(|s| s.described()).unwrap_or_default(),
+        (KeyOrigin::KeySet { .. } | KeyOrigin::Endpoint(_), source) => {
+            source.map(|s| s.described()).unwrap_or_default()
+        }
     };
     let keys = if keys.is_empty() { "no key".to_owned() } else { keys.join(", ") };
     let algorithm = token.header.algorithm.name();

@@ -34,10 +34,13 @@ const ATTRIBUTES: &[(&str, Served)] = &[
     ("user", Served::Yes),
     ("user.claim", Served::Yes),
     ("user.match", Served::Yes),
-    ("user.create", Served::NotYet),
-    ("client", Served::NotYet),
+    ("user.create", Served::Yes),
+    ("client", Served::Yes),
+    ("client.claim", Served::Yes),
     ("discovery", Served::Yes),
-    ("introspection_endpoint", Served::NotYet),
+    ("introspection_endpoint", Served::Yes),
+    ("introspection_endpoint.url", Served::Yes),
+    ("introspection_endpoint.authorization", Served::Yes),
     ("identity_provider", Served::NotYet),
 ];
 
@@ -46,7 +49,9 @@ pub(super) fn unknown(content: &Map<String, Value>) -> Vec<Issue> {
     let mut issues = Vec::new();
     for (name, value) in content {
         issues.extend(fault(name));
-        if let ("jwt" | "user", Value::Object(members)) = (name.as_str(), value) {
+        let holds_more =
+            matches!(name.as_str(), "jwt" | "user" | "client" | "introspection_endpoint");
+        if let (true, Value::Object(members)) = (holds_more, value) {
             issues.extend(members.keys().filter_map(|member| fault(&format!("{name}.{member}"))));
         }
     }
@@ -60,9 +65,7 @@ fn fault(path: &str) -> Option<Issue> {
         Some((_, Served::Yes)) => return None,
         Some((_, Served::NotYet)) => Issue::error(
             "not-supported",
-            format!(
-                "`{path}` is not served by this version; it serves `type: jwt` with one of `jwt.secret`, `jwt.keys`, `jwks_uri` and `discovery`, and `user.claim`, `user.match`"
-            ),
+            format!("`{path}` is not served by this version; leave it out"),
         ),
         None if last.starts_with('_') => Issue::error(
             "not-supported",
@@ -131,9 +134,9 @@ mod tests {
             "type": "jwt",
             "jwt": {"iss": "a", "keys": [], "_secret": {}},
             "discovery": true,
-            "introspection_endpoint": {"url": "https://a"},
-            "client": {"claim": "azp"},
-            "user": {"create": true},
+            "introspection_endpoint": {"url": "https://a", "_authorization": {}},
+            "client": {"claims": "azp"},
+            "user": {"creates": true},
             "identity_provider": {"id": "a"},
             "jwtt": 1,
         });
@@ -144,9 +147,9 @@ mod tests {
             found,
             [
                 ("TokenIntrospector.jwt._secret", "not-supported"),
-                ("TokenIntrospector.introspection_endpoint", "not-supported"),
-                ("TokenIntrospector.client", "not-supported"),
-                ("TokenIntrospector.user.create", "not-supported"),
+                ("TokenIntrospector.introspection_endpoint._authorization", "not-supported"),
+                ("TokenIntrospector.client.claims", "structure"),
+                ("TokenIntrospector.user.creates", "structure"),
                 ("TokenIntrospector.identity_provider", "not-supported"),
                 ("TokenIntrospector.jwtt", "structure"),
             ]

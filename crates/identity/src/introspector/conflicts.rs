@@ -2,8 +2,10 @@
 
 use firewarden_fhir::{Id, Issue};
 use serde_json::{Map, Value};
+use url::Url;
 
-use super::Introspector;
+use super::{Introspector, KeyOrigin};
+use crate::secrets::MASK;
 
 /// Whether an introspector may be saved beside the others: the warnings if it may, the conflict if
 /// another active one vouches for the same issuer. The stored version of itself does not count.
@@ -39,6 +41,24 @@ pub fn conflicts(
             "with more than one active introspector a User counts only for the one it is bound to; {users_unbound} User(s) have no binding: give each `introspector`, an `identifier` whose `system` is the issuer or `data.iss`, or set `user: {{match: id}}` here if the subjects are ids of users"
         ),
     )])
+}
+
+/// The error of a save that would send the stored credential of an endpoint, by leaving its mask in
+/// place, to another server than it was set for: whoever may change a URL must not learn it.
+pub fn moved_credential(content: &Map<String, Value>, stored: &Introspector) -> Option<Issue> {
+    let endpoint = content.get("introspection_endpoint")?;
+    let KeyOrigin::Endpoint(asked) = &stored.trust.as_ref()?.keys else {
+        return None;
+    };
+    let masked = endpoint.get("authorization").and_then(Value::as_str) == Some(MASK);
+    let url = Url::parse(endpoint.get("url")?.as_str()?).ok()?;
+    (masked && url.origin() != asked.url.origin()).then(|| {
+        Issue::error(
+            "conflict",
+            "`introspection_endpoint.authorization` was set for another server; set it again with the new `url`",
+        )
+        .at("TokenIntrospector.introspection_endpoint.authorization")
+    })
 }
 
 /// Whether a `User` is bound to none of these introspectors, so that it counts for a token only

@@ -6,6 +6,7 @@ use firewarden_fhir::Issue;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use super::endpoint::is_opaque;
 use super::{KeyOrigin, KeySetPlace, Trust, attributes};
 use crate::claims::{Demands, media_type};
 use crate::keys::VerificationKey;
@@ -52,16 +53,31 @@ pub(super) fn read(
     reader.check_type(content);
     let active = reader.flag(content, "active").unwrap_or(true);
     let issuer = reader.text(jwt, "iss", "jwt.");
-    if issuer.is_none() && !jwt.contains_key("iss") {
-        reader.error("required", "jwt.iss", "`jwt.iss` is required: the `iss` of the tokens");
-    }
     let subjects_are_ids = reader.user_match(user);
     let demands = reader.demands(jwt, user);
+    let client_claim = reader.client_claim(content);
+    let creates_users = reader.creates_users(user);
     reader.check_scopes(content);
-    let keys = reader.keys(content, jwt, masked, outbound);
-    match (issuer, keys) {
-        (Some(issuer), Some(keys)) if reader.errors.is_empty() => Ok(Reading {
-            trust: Trust { issuer: issuer.to_owned(), keys, demands, subjects_are_ids },
+    let keys = if is_opaque(content) {
+        let needs_issuer =
+            [("client.claim", client_claim.is_some()), ("user.create", creates_users)];
+        reader.issuer_for(needs_issuer, jwt);
+        reader.endpoint(content, jwt, masked, outbound).map(KeyOrigin::Endpoint)
+    } else {
+        reader.required_issuer(jwt);
+        reader.no_endpoint(content);
+        reader.keys(content, jwt, masked, outbound)
+    };
+    match keys {
+        Some(keys) if reader.errors.is_empty() => Ok(Reading {
+            trust: Trust {
+                issuer: issuer.map(str::to_owned),
+                keys,
+                demands,
+                subjects_are_ids,
+                client_claim,
+                creates_users,
+            },
             active,
             warnings: reader.warnings,
         }),
@@ -84,7 +100,7 @@ impl Reader {
         self.warnings.push(issue.at(format!("TokenIntrospector.{path}")));
     }
 
-    fn object<'c>(
+    pub(super) fn object<'c>(
         &mut self,
         members: &'c Map<String, Value>,
         name: &str,
@@ -99,7 +115,7 @@ impl Reader {
     }
 
     /// A text that is not empty.
-    fn text<'c>(
+    pub(super) fn text<'c>(
         &mut self,
         members: &'c Map<String, Value>,
         name: &str,
@@ -121,7 +137,7 @@ impl Reader {
         flag
     }
 
-    fn whole_number(
+    pub(super) fn whole_number(
         &mut self,
         members: &Map<String, Value>,
         (name, above): (&str, &str),
@@ -165,14 +181,27 @@ impl Reader {
 
     fn check_type(&mut self, content: &Map<String, Value>) {
         match content.get("type") {
-            None => self.error("required", "type", "`type` is required: `jwt`"),
-            Some(Value::String(kind)) if kind == "jwt" => {}
-            Some(Value::String(kind)) if kind == "opaque" || kind == "aspxauth" => self.error(
+            None => self.error("required", "type", "`type` is required: `jwt` or `opaque`"),
+            Some(Value::String(kind)) if kind == "jwt" || kind == "opaque" => {}
+            Some(Value::String(kind)) if kind == "aspxauth" => self.error(
                 "not-supported",
                 "type",
-                format!("`type: {kind}` is not served by this version; it serves `type: jwt`"),
+                "`type: aspxauth` is not served; use `jwt` or `opaque`",
             ),
-            Some(_) => self.error("value", "type", "`type` must be `jwt`"),
+            Some(_) => self.error("value", "type", "`type` must be `jwt` or `opaque`"),
+        }
+    }
+
+    fn required_issuer(&mut self, jwt: &Map<String, Value>) {
+        if !jwt.contains_key("iss") {
+            self.error("required", "jwt.iss", "`jwt.iss` is required: the `iss` of the tokens");
+        }
+    }
+
+    fn no_endpoint(&mut self, content: &Map<String, Value>) {
+        if content.contains_key("introspection_endpoint") {
+            let text = "`introspection_endpoint` belongs to `type: opaque`";
+            self.error("invariant", "introspection_endpoint", text);
         }
     }
 

@@ -13,9 +13,9 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::bucket::Bucket;
 use super::discovery::{KeysNotHad, fetch_text};
 use super::key_set::KeySet;
+use crate::bucket::Bucket;
 use crate::introspector::KeySetPlace;
 use crate::keys::{KeyFault, Signed, VerificationKey};
 use crate::remote::{FetchFault, Remote};
@@ -89,7 +89,7 @@ impl KeySource {
         epoch: Epoch,
         runtime: Handle,
     ) -> Arc<Self> {
-        let bucket = Bucket::full(Instant::now());
+        let bucket = Bucket::full((limits::REFETCHES_MAX, limits::REFETCH_REFILL), Instant::now());
         let progress = Progress {
             started: 0,
             finished: 0,

@@ -1,7 +1,11 @@
 //! Credentials in, callers out: the whole crate through its face, against a fake provider.
 
 #[cfg(test)]
+mod client_claim;
+#[cfg(test)]
 mod clients;
+#[cfg(test)]
+mod creation;
 #[cfg(test)]
 mod discovery;
 #[cfg(test)]
@@ -10,6 +14,8 @@ mod explaining;
 mod key_sets;
 #[cfg(test)]
 mod minting;
+#[cfg(test)]
+mod opaque;
 #[cfg(test)]
 mod saving;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use firewarden_fhir::{Id, Severity, Version};
 use firewarden_identity::{
-    Introspector, OutboundAllow, check_introspector, conflicts, needs_binding,
+    Introspector, OutboundAllow, check_introspector, conflicts, moved_credential, needs_binding,
 };
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -60,7 +60,6 @@ fn what_is_weak_is_saved_with_a_warning() {
 fn what_cannot_be_done_is_refused() {
     for (more, expected) in [
         (json!({"type": "(absent)"}), "error required type"),
-        (json!({"type": "opaque"}), "error not-supported type"),
         (json!({"type": "aspxauth"}), "error not-supported type"),
         (json!({"type": "JWT"}), "error value type"),
         (json!({"type": 1}), "error value type"),
@@ -89,8 +88,11 @@ fn what_cannot_be_done_is_refused() {
         (json!({"scopes": "all"}), "error value scopes"),
         (json!({"user": []}), "error value user"),
         (json!({"user": {"match": "email"}}), "error value user.match"),
-        (json!({"user": {"create": true}}), "error not-supported user.create"),
-        (json!({"client": {"claim": "azp"}}), "error not-supported client"),
+        (json!({"user": {"create": "yes"}}), "error value user.create"),
+        (json!({"client": {"claim": ""}}), "error value client.claim"),
+        (json!({"client": {"claim": ["azp"]}}), "error value client.claim"),
+        (json!({"client": "azp"}), "error value client"),
+        (json!({"client": {"id": "a"}}), "error structure client.id"),
         (json!({"identity_provider": {"id": "a"}}), "error not-supported identity_provider"),
         (json!({"jwks_url": "https://a"}), "error structure jwks_url"),
         (json!({"jwks_uri": "(absent)"}), "error required jwt.secret"),
@@ -113,6 +115,89 @@ fn what_cannot_be_done_is_refused() {
         (json!({"algorithms": ["RS256"]}), "error value jwt.algorithms"),
     ] {
         assert_eq!(issues(&shared(json!({"jwt": more.clone()}))), [expected], "{more}");
+    }
+}
+
+fn opaque(more: Value) -> Value {
+    let opaque = json!({
+        "type": "opaque",
+        "cache_ttl": 60,
+        "jwt": {"aud": "fhir"},
+        "introspection_endpoint": {
+            "url": "https://idp.example.com/introspect", "authorization": "Basic YTpi",
+        },
+    });
+    merged(opaque, more)
+}
+
+#[test]
+fn an_introspector_of_opaque_tokens_names_an_endpoint_and_nothing_of_keys() {
+    assert_eq!(issues(&opaque(json!({}))), [""; 0]);
+    let issuer = json!({"jwt": {"iss": "https://idp.example.com"}, "client": {"claim": "azp"},
+        "user": {"create": true, "claim": "username"}});
+    assert_eq!(issues(&opaque(issuer)), [""; 0]);
+    let masked = json!({"introspection_endpoint": {"authorization": "***"}});
+    assert_eq!(issues(&opaque(masked)), [""; 0]);
+    let at = |name: &str, value: Value| json!({"introspection_endpoint": {name: value}});
+    let url = "introspection_endpoint.url";
+    let authorization = "introspection_endpoint.authorization";
+    for (more, expected) in [
+        (json!({"cache_ttl": 61}), "warning security cache_ttl".to_owned()),
+        (json!({"cache_ttl": "(absent)"}), "warning security cache_ttl".to_owned()),
+        (json!({"jwt": {"aud": "(absent)"}}), "warning security jwt.aud".to_owned()),
+        (json!({"introspection_endpoint": []}), "error value introspection_endpoint".to_owned()),
+        (at("url", json!("(absent)")), format!("error required {url}")),
+        (at("url", json!("http://idp.example.com")), format!("error value {url}")),
+        (at("url", json!("https://169.254.169.254/")), format!("error value {url}")),
+        (at("url", json!("https://a:b@idp.example.com/")), format!("error value {url}")),
+        (at("authorization", json!("(absent)")), format!("error required {authorization}")),
+        (at("authorization", json!("")), format!("error value {authorization}")),
+        (at("authorization", json!("a\r\nHost: b")), format!("error value {authorization}")),
+        (at("authorization", json!("a".repeat(4_097))), format!("error value {authorization}")),
+        (at("uri", json!("https://a")), "error structure introspection_endpoint.uri".to_owned()),
+        (json!({"jwt": {"secret": SECRET}}), "error invariant jwt.secret".to_owned()),
+        (json!({"jwt": {"typ": "JWT"}}), "error invariant jwt.typ".to_owned()),
+        (json!({"jwt": {"algorithms": "RS256"}}), "error invariant jwt.algorithms".to_owned()),
+        (
+            json!({"jwks_uri": "https://idp.example.com/jwks"}),
+            "error invariant jwks_uri".to_owned(),
+        ),
+        (json!({"client": {"claim": "azp"}}), "error required jwt.iss".to_owned()),
+        (json!({"user": {"create": true}}), "error required jwt.iss".to_owned()),
+    ] {
+        let found = issues(&opaque(more.clone()));
+        assert!(found.contains(&expected), "{more}: {found:?}");
+    }
+    let beside_keys = remote(json!({"introspection_endpoint": {"url": "https://a"}}));
+    assert_eq!(issues(&beside_keys), ["error invariant introspection_endpoint"]);
+}
+
+#[test]
+fn a_credential_is_not_sent_to_another_server_than_it_was_set_for() {
+    let id = Id::parse("a").unwrap();
+    let secrets = [(
+        "/introspection_endpoint/authorization".to_owned(),
+        Zeroizing::new(b"Basic CANARY".to_vec()),
+    )];
+    let masked =
+        |url: &str| opaque(json!({"introspection_endpoint": {"url": url, "authorization": "***"}}));
+    let content = masked("https://idp.example.com/introspect");
+    let content = content.as_object().unwrap();
+    let outbound = OutboundAllow::default();
+    let stored = Introspector::parse(&id, Version(1), content, &secrets, &outbound).unwrap();
+    assert!(Introspector::parse(&id, Version(1), content, &[], &outbound).is_err());
+    for (url, kept) in [
+        ("https://idp.example.com/introspect", true),
+        ("https://IDP.example.com:443/other?a=b", true),
+        ("https://idp.example.com:8443/introspect", false),
+        ("https://idp.example.com.evil.com/introspect", false),
+        ("https://evil.com/idp.example.com", false),
+    ] {
+        let content = masked(url);
+        let moved = moved_credential(content.as_object().unwrap(), &stored);
+        assert_eq!(moved.is_none(), kept, "{url}");
+        let set = merged(content, json!({"introspection_endpoint": {"authorization": "new"}}));
+        assert!(moved_credential(set.as_object().unwrap(), &stored).is_none(), "{url}");
     }
 }
 

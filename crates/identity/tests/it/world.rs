@@ -11,7 +11,7 @@ use firewarden_identity::{
     StoredClient, StoredSession, Unauthenticated,
 };
 use firewarden_testkit::{FakeProvider, hmac_token, key};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::runtime::Handle;
 use zeroize::Zeroizing;
 
@@ -30,6 +30,10 @@ pub(crate) fn now() -> Timestamp {
 #[derive(Default)]
 pub(crate) struct FakeDirectory {
     pub(crate) users: Vec<Value>,
+    /// Those that the server made.
+    pub(crate) made: Mutex<Vec<Value>>,
+    /// Ids that were there once.
+    pub(crate) gone: Vec<String>,
     pub(crate) roles: Vec<Value>,
     pub(crate) clients: Mutex<Vec<(Value, u64, Option<String>)>>,
     pub(crate) sessions: Mutex<Vec<(Id, StoredSession)>>,
@@ -41,7 +45,9 @@ impl FakeDirectory {
         if self.is_down {
             return Err(DirectoryUnavailable("down".into()));
         }
-        Ok(self.users.iter().filter(|user| fits(user)).map(content).collect())
+        let made = self.made.lock().unwrap();
+        let all = self.users.iter().chain(made.iter());
+        Ok(all.filter(|user| fits(user)).map(content).collect())
     }
 }
 
@@ -81,6 +87,23 @@ impl Directory for FakeDirectory {
         Ok(sessions.iter().find(|(session, _)| session == id).map(|(_, session)| session.clone()))
     }
 
+    async fn create_user(
+        &self,
+        id: &Id,
+        mut user: Map<String, Value>,
+        _: Timestamp,
+    ) -> Result<Option<Content>, DirectoryUnavailable> {
+        tokio::task::yield_now().await;
+        let taken = self.users(|user| user["id"] == id.as_str())?;
+        if !taken.is_empty() || self.gone.iter().any(|gone| gone == id.as_str()) {
+            return Ok(None);
+        }
+        user.insert("id".into(), id.as_str().into());
+        let user = Value::Object(user);
+        self.made.lock().unwrap().push(user.clone());
+        Ok(Some(content(&user)))
+    }
+
     async fn client(&self, id: &Id) -> Result<Option<StoredClient>, DirectoryUnavailable> {
         let clients = self.clients.lock().unwrap();
         let found = clients.iter().find(|(client, _, _)| client["id"] == id.as_str());
@@ -105,7 +128,8 @@ impl World {
     pub(crate) async fn empty() -> Self {
         let keys = ["RS256", "ES256", "ES384", "ES512", "EdDSA"];
         let provider = FakeProvider::start(keys.map(|name| key(name).jwk()).to_vec()).await;
-        let identity = Identity::new(loopback(), &[7; 32], Handle::current());
+        let identity =
+            Identity::new(loopback(), Id::parse("root").unwrap(), &[7; 32], Handle::current());
         let directory = FakeDirectory::default();
         Self { identity, provider, directory, version: AtomicU64::new(1) }
     }

@@ -10,20 +10,16 @@ use super::{Attempts, Place, Wait};
 
 /// One credential, and where it comes from.
 pub(crate) struct Attempt<'c> {
-    kind: Kind<'c>,
+    token: Option<&'c str>,
+    secret: Option<OfClient>,
+    /// Whether there is anything that could be refused.
+    is_made: bool,
     place: Option<Place>,
     now: Timestamp,
 }
 
-enum Kind<'c> {
-    /// There is nothing to guess.
-    Nothing,
-    Token(&'c str),
-    /// A secret; the client is `None` if its name can be nobody's.
-    Secret(Option<Id>),
-    /// Refused without being looked at.
-    Unreadable,
-}
+/// Whose secret it is; `None` if the name can be nobody's.
+type OfClient = Option<Id>;
 
 impl<'c> Attempt<'c> {
     pub(crate) fn of(
@@ -31,13 +27,21 @@ impl<'c> Attempt<'c> {
         address: Option<IpAddr>,
         now: Timestamp,
     ) -> Self {
-        let kind = match credentials {
-            Credentials::Absent => Kind::Nothing,
-            Credentials::Bearer(token) => Kind::Token(token),
-            Credentials::Basic { client, .. } => Kind::Secret(Id::parse(client)),
-            Credentials::Ambiguous | Credentials::Malformed(_) => Kind::Unreadable,
+        let (token, client) = match credentials {
+            Credentials::Absent | Credentials::Ambiguous | Credentials::Malformed(_) => {
+                (None, None)
+            }
+            Credentials::Bearer(token) => (Some(*token), None),
+            Credentials::Basic { client, .. } => (None, Some(client)),
+            Credentials::BearerFromClient { token, client, .. } => (Some(*token), Some(client)),
         };
-        Self { kind, place: address.map(Place::of), now }
+        Self {
+            token,
+            secret: client.map(|client| Id::parse(client)),
+            is_made: !matches!(credentials, Credentials::Absent),
+            place: address.map(Place::of),
+            now,
+        }
     }
 
     /// Whether it is judged now. Where too many were refused, those that are known are still
@@ -47,21 +51,23 @@ impl<'c> Attempt<'c> {
         attempts: &Attempts,
         is_remembered: impl Fn(&str) -> bool,
     ) -> Result<(), Wait> {
-        let Some(place) = self.place else {
+        let Some(place) = self.place.filter(|_| self.is_made) else {
             return Ok(());
         };
-        if let Kind::Secret(client) = &self.kind {
+        if let Some(client) = &self.secret {
             attempts.may_try(client.as_ref(), place, self.now)?;
         }
-        let is_known = || match &self.kind {
-            Kind::Nothing => true,
-            Kind::Token(token) => is_remembered(token),
-            Kind::Secret(Some(client)) => attempts.is_known(client, place, self.now),
-            Kind::Secret(None) | Kind::Unreadable => false,
+        let client_is_known = |client: &OfClient| {
+            client.as_ref().is_some_and(|client| attempts.is_known(client, place, self.now))
         };
-        attempts
-            .may_be_refused(place, self.now)
-            .or_else(|wait| if is_known() { Ok(()) } else { Err(wait) })
+        let is_known = || match (self.token, &self.secret) {
+            (Some(token), None) => is_remembered(token),
+            (None, Some(client)) => client_is_known(client),
+            (Some(token), Some(client)) => is_remembered(token) && client_is_known(client),
+            (None, None) => false,
+        };
+        let refused = |wait| if is_known() { Ok(()) } else { Err(wait) };
+        attempts.may_be_refused(place, self.now).or_else(refused)
     }
 
     /// Notes what came of it. What could not be judged is no failure.
@@ -69,14 +75,14 @@ impl<'c> Attempt<'c> {
         let Some(place) = self.place else {
             return;
         };
-        match (judged, &self.kind) {
-            (Ok(_), Kind::Secret(Some(client))) => attempts.succeeded(client, place, self.now),
+        match (judged, &self.secret) {
+            (Ok(_), Some(Some(client))) => attempts.succeeded(client, place, self.now),
             (Ok(_), _) => {}
             (Err(why), _) if why.retry_after_s().is_some() => {}
-            (Err(why), kind) => {
+            (Err(why), secret) => {
                 attempts.refused(place, self.now);
                 let wrong = *why == Unauthenticated::ClientRefused(Check::ClientSecret);
-                if let (true, Kind::Secret(client)) = (wrong, kind) {
+                if let (true, Some(client)) = (wrong, secret) {
                     attempts.failed(client.as_ref(), place, self.now);
                 }
             }

@@ -31,9 +31,12 @@ pub(crate) fn metrics(moment: &Moment<'_>) -> String {
     text.finish()
 }
 
+/// One figure of a key set, where it has one.
+type KeySetFigure = fn(&KeySetState) -> Option<u64>;
+
 /// The key sets of introspectors. Their ids are the operator's own words for the providers.
 fn key_sets(sets: &[KeySetState], text: &mut Exposition) {
-    let families: [(&'static str, &str, fn(&KeySetState) -> Option<u64>); 5] = [
+    let families: [(&'static str, &str, KeySetFigure); 5] = [
         ("firewarden_key_set_age_seconds", "Since the keys in use were fetched.", |set| set.age_s),
         ("firewarden_key_set_keys", "Keys in use.", |set| u64::try_from(set.keys).ok()),
         ("firewarden_key_set_refreshes", "Fetches that gave keys, since a change.", |set| {

@@ -250,7 +250,9 @@ fn credential(
         Credentials::Ambiguous => {
             Err(TokenRefusal::InvalidRequest("more than one `Authorization` was sent"))
         }
-        Credentials::Malformed(_) | Credentials::Bearer(_) => Err(TokenRefusal::InvalidClient),
+        Credentials::Malformed(_)
+        | Credentials::Bearer(_)
+        | Credentials::BearerFromClient { .. } => Err(TokenRefusal::InvalidClient),
     }
 }
 

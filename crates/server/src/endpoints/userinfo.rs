@@ -26,6 +26,9 @@ pub(crate) fn userinfo(caller: &Caller) -> Outcome {
     if let Some(claims) = &caller.jwt {
         answer.insert("jwt".into(), Value::Object(Map::clone(claims)));
     }
+    if let Some(told) = &caller.token {
+        answer.insert("token".into(), Value::Object(Map::clone(told)));
+    }
     let session = &caller.session;
     if let Some(introspector) = &session.introspector {
         let reference = json!({"resourceType": "TokenIntrospector", "id": introspector.as_str()});

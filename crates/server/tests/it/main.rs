@@ -13,6 +13,7 @@ mod credentials;
 mod discovery;
 mod edges;
 mod guide;
+mod opaque_tokens;
 mod operating;
 mod pages;
 mod paths;

@@ -1,28 +1,31 @@
-//! How often a token with an unknown key may cause a fetch.
+//! How often a thing may be done that anybody can cause.
+
+use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::limits;
-
-/// A few fetches at once, then one every while.
+/// A few at once, then one every while.
 #[derive(Debug)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
+    most: u32,
+    refill: Duration,
     left: u32,
     filled: Instant,
 }
 
 impl Bucket {
-    pub(super) fn full(now: Instant) -> Self {
-        Self { left: limits::REFETCHES_MAX, filled: now }
+    /// A full one, of so many, that refills by one every while.
+    pub(crate) fn full((most, refill): (u32, Duration), now: Instant) -> Self {
+        Self { most, refill, left: most, filled: now }
     }
 
     /// Takes one, if there is one.
-    pub(super) fn take(&mut self, now: Instant) -> bool {
-        while self.left < limits::REFETCHES_MAX && now >= self.filled + limits::REFETCH_REFILL {
+    pub(crate) fn take(&mut self, now: Instant) -> bool {
+        while self.left < self.most && now >= self.filled + self.refill {
             self.left += 1;
-            self.filled += limits::REFETCH_REFILL;
+            self.filled += self.refill;
         }
-        if self.left == limits::REFETCHES_MAX {
+        if self.left == self.most {
             self.filled = now;
         }
         let taken = self.left > 0;
@@ -33,14 +36,12 @@ impl Bucket {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn three_at_once_and_one_more_every_ten_seconds() {
         let start = Instant::now();
-        let mut bucket = Bucket::full(start);
+        let mut bucket = Bucket::full((3, Duration::from_secs(10)), start);
         let mut taken_at = |second| bucket.take(start + Duration::from_secs(second));
         for (second, taken) in [
             (100, true),
