@@ -35,6 +35,7 @@ mod session;
 
 mod explain;
 
+pub mod ask;
 pub mod inspect;
 pub mod limits;
 pub mod mint;
