@@ -32,6 +32,10 @@ bench *arguments:
     cargo build --release --package firewarden
     cargo xtask bench {{ arguments }}
 
+# Run public test vectors through the verifier of tokens and the schema engine
+conformance *arguments:
+    cargo xtask conformance {{ arguments }}
+
 # Rebuild the FHIR definitions pack from its package
 definitions *arguments:
     cargo xtask definitions {{ arguments }}

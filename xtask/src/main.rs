@@ -1,6 +1,7 @@
 //! The project's own chores.
 
 mod bench;
+mod conformance;
 mod definitions;
 mod tidy;
 
@@ -25,6 +26,8 @@ enum Chore {
     /// The bare handler, as a process of its own; prints its address.
     #[command(hide = true)]
     BareHandler(bench::BareArguments),
+    /// Runs public test vectors through the verifier and the schema engine.
+    Conformance(conformance::Arguments),
     /// Writes the definitions pack of FHIR R4 from its official package.
     Definitions(definitions::Arguments),
     /// Checks the house rules that a program can check.
@@ -35,6 +38,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().chore {
         Chore::Bench(arguments) => bench::measure(&arguments, workspace()),
         Chore::BareHandler(arguments) => bench::serve_bare(&arguments),
+        Chore::Conformance(arguments) => conformance::check(&arguments, workspace()),
         Chore::Definitions(arguments) => definitions::write(&arguments),
         Chore::Tidy => tidy::report(workspace()),
     }

@@ -1,8 +1,9 @@
 //! What a policy may learn of the request besides the interaction and the caller.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-/// Facts of the HTTP request, the same for every entry of a Bundle.
+/// Facts of the HTTP request; an entry of a Bundle differs from it in the query.
 #[derive(Clone, Debug, Default)]
 pub struct RequestFacts {
     /// `http` or `https`, as the client used it.
@@ -15,4 +16,17 @@ pub struct RequestFacts {
     pub query_string: Option<String>,
     /// This server's FHIR base URL, without a trailing slash.
     pub base_url: String,
+}
+
+impl RequestFacts {
+    /// The facts of an entry of a Bundle: those of its envelope, but for the query, which is that
+    /// of the entry's own URL.
+    #[must_use]
+    pub fn of_entry(self: &Arc<Self>, query_string: Option<&str>) -> Arc<Self> {
+        if self.query_string.as_deref() == query_string {
+            return Arc::clone(self);
+        }
+        let query_string = query_string.map(str::to_owned);
+        Arc::new(Self { query_string, ..Self::clone(self) })
+    }
 }

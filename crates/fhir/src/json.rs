@@ -1,5 +1,6 @@
 //! JSON as this server accepts it: strict, bounded, with decimals kept as they were written.
 
+use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -22,10 +23,14 @@ pub struct JsonError {
 /// Reads one JSON value. Members keep their order and numbers their text (an exponent gains its
 /// sign: `1e2` becomes `1e+2`). Refused: duplicate
 /// members (two readers could see two different resources), nesting deeper than
-/// [`limits::NESTING_DEPTH_MAX`], anything after the value, lone surrogates, invalid UTF-8.
+/// [`limits::NESTING_DEPTH_MAX`], more than [`limits::JSON_VALUES_MAX`] values, anything after the
+/// value, lone surrogates, invalid UTF-8.
 pub fn parse(bytes: &[u8]) -> Result<Value, JsonError> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict { depth: 0 }.deserialize(&mut deserializer).map_err(|e| describe(&e))?;
+    let values = Cell::new(0);
+    let value = Strict { depth: 0, values: &values }
+        .deserialize(&mut deserializer)
+        .map_err(|e| describe(&e))?;
     deserializer.end().map_err(|e| describe(&e))?;
     Ok(value)
 }
@@ -41,11 +46,13 @@ fn describe(error: &serde_json::Error) -> JsonError {
 const NUMBER_TOKEN: &str = "$serde_json::private::Number";
 
 #[derive(Clone, Copy)]
-struct Strict {
+struct Strict<'c> {
     depth: usize,
+    /// Values read so far, of the whole text: a value takes many times the bytes it is written in.
+    values: &'c Cell<usize>,
 }
 
-impl Strict {
+impl Strict<'_> {
     fn deeper<E: Error>(self) -> Result<Self, E> {
         if self.depth >= limits::NESTING_DEPTH_MAX {
             return Err(E::custom(format!(
@@ -53,19 +60,24 @@ impl Strict {
                 limits::NESTING_DEPTH_MAX
             )));
         }
-        Ok(Self { depth: self.depth + 1 })
+        Ok(Self { depth: self.depth + 1, ..self })
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Strict {
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        self.values.set(self.values.get() + 1);
+        if self.values.get() > limits::JSON_VALUES_MAX {
+            let what = format!("more than {} values", limits::JSON_VALUES_MAX);
+            return Err(D::Error::custom(what));
+        }
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Strict {
+impl<'de> Visitor<'de> for Strict<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -166,5 +178,13 @@ mod tests {
         assert!(parse(deep(limits::NESTING_DEPTH_MAX + 1).as_bytes()).is_err());
         assert!(parse(deep(1_000_000).as_bytes()).is_err());
         assert!(parse("1".repeat(1_000_000).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn values_are_bounded_in_the_whole_text() {
+        let lists = |values: usize| format!("[{}[]]", "[],".repeat(values - 2));
+        assert!(parse(lists(limits::JSON_VALUES_MAX).as_bytes()).is_ok());
+        let refused = parse(lists(limits::JSON_VALUES_MAX + 1).as_bytes()).unwrap_err();
+        assert_eq!(refused.what, "more than 2000000 values");
     }
 }

@@ -2,6 +2,8 @@
 
 /// Levels of objects and arrays in a JSON or YAML document.
 pub const NESTING_DEPTH_MAX: usize = 64;
+/// Objects, arrays and scalars in one JSON document: a Bundle of 64 MiB of real records has fewer.
+pub const JSON_VALUES_MAX: usize = 2_000_000;
 /// Objects, arrays, members' names and scalars in one YAML document.
 pub const YAML_NODES_MAX: usize = 1_000_000;
 /// Characters of one number.

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::Algorithm;
+use crate::jwks::KeySet;
 use crate::unauthenticated::Check;
 use crate::unverified::{self, Parts, object};
 
@@ -21,4 +23,9 @@ pub fn decode(token: &str) -> Result<Decoded, Check> {
     let claims = object(&unverified::decode(parts.claims)?, Check::Claims)?;
     unverified::decode(parts.signature)?;
     Ok(Decoded { header, claims })
+}
+
+/// How many keys of a JSON Web Key Set can be used; none of a text that is no key set.
+pub fn usable_keys(key_set: &[u8]) -> usize {
+    KeySet::parse(key_set, &Algorithm::ALL).map_or(0, |set| set.keys.len())
 }

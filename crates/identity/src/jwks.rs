@@ -4,5 +4,6 @@ mod discovery;
 mod key_set;
 mod source;
 
+pub(crate) use key_set::KeySet;
 pub use source::KeySetState;
 pub(crate) use source::{KeySource, Origin};

@@ -37,6 +37,7 @@ mod explain;
 
 pub mod ask;
 pub mod inspect;
+pub mod jws;
 pub mod limits;
 pub mod mint;
 

@@ -45,7 +45,8 @@ pub(crate) struct Parts<'t> {
     pub(crate) header: &'t str,
     pub(crate) claims: &'t str,
     pub(crate) signature: &'t str,
-    signed: &'t str,
+    /// What the signature covers.
+    pub(crate) signed: &'t str,
 }
 
 impl<'t> Parts<'t> {
@@ -76,7 +77,7 @@ pub(crate) fn object(bytes: &[u8], check: Check) -> Result<Map<String, Value>, C
 }
 
 impl Header {
-    fn read(members: &Map<String, Value>) -> Result<Self, Check> {
+    pub(crate) fn read(members: &Map<String, Value>) -> Result<Self, Check> {
         if members.contains_key("crit") || members.contains_key("b64") {
             return Err(Check::Critical);
         }

@@ -8,6 +8,6 @@ mod references;
 mod response;
 mod transaction;
 
-pub use read::{BundleKind, BundleRequest, EntryDefect, ReadBundle, bundle_of_array};
+pub use read::{BundleEntry, BundleKind, BundleRequest, EntryDefect, ReadBundle, bundle_of_array};
 pub use response::{EntryResponse, bundle_response};
 pub use transaction::perform_transaction;

@@ -24,6 +24,8 @@ pub enum Failure {
     StaleDecision,
     /// The query takes too long: the client narrows it.
     TooExpensive,
+    /// The answer to the Bundle is large enough: the client asks for less at a time.
+    AnswerTooLarge,
     /// Too much is going on, or the database is not there: the client tries again later. The text
     /// is for the log.
     Unavailable(String),

@@ -10,6 +10,7 @@ mod create;
 mod delete;
 mod failure;
 mod history;
+pub mod limits;
 mod link;
 mod outcome;
 mod own_type;

@@ -26,3 +26,16 @@ pub struct Saved {
     /// What its author should know.
     pub warnings: Vec<Issue>,
 }
+
+impl Outcome {
+    /// How many bytes of resources there are in it.
+    pub fn body_bytes(&self) -> usize {
+        match self {
+            Self::Found(stored)
+            | Self::Created(Saved { stored, .. })
+            | Self::Updated(Saved { stored, .. }) => stored.body.len(),
+            Self::Deleted(_) => 0,
+            Self::Made(text) => text.len(),
+        }
+    }
+}

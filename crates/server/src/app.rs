@@ -9,6 +9,7 @@ use firewarden_interactions::{Ports, ServerKey};
 use firewarden_store::Store;
 
 use crate::attempts::Attempts;
+use crate::body_memory::BodyMemory;
 use crate::configuration::{Configuration, Snapshot};
 use crate::directory::StoredDirectory;
 use crate::meters::Meters;
@@ -28,6 +29,7 @@ pub(crate) struct App {
     pub(crate) configuration: Configuration,
     pub(crate) outbound: OutboundAllow,
     pub(crate) hasher: SecretHasher,
+    pub(crate) body_memory: BodyMemory,
     pub(crate) server_key: ServerKey,
     pub(crate) attempts: Attempts,
     pub(crate) meters: Meters,

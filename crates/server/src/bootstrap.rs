@@ -135,7 +135,8 @@ pub(crate) async fn init_bundle(app: &App, path: &Path) -> Result<(), BootstrapE
         .enumerate()
         .map(|(index, entry)| {
             let wrong = |what: &str| failed(format!("entry {index}: {what}"));
-            let Routed { interaction, defect } = entry.map_err(|e| wrong(&format!("{e:?}")))?;
+            let entry = entry.map_err(|e| wrong(&format!("{e:?}")))?;
+            let Routed { interaction, defect } = entry.routed;
             match defect {
                 Some(issue) => Err(wrong(&issue.diagnostics)),
                 None => SystemTask::InitBundle
@@ -157,7 +158,10 @@ async fn apply(
         BundleKind::Transaction => {
             let snapshot = app.configuration.current().await?;
             let own_rules = app.own_rules(&snapshot);
-            perform_transaction(app.ports(&own_rules, "init", now), entries).await?;
+            let ports = app.ports(&own_rules, "init", now);
+            for outcome in perform_transaction(ports, entries).await? {
+                outcome?;
+            }
         }
         BundleKind::Batch => {
             for entry in entries {

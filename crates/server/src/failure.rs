@@ -186,6 +186,11 @@ fn failed(failure: &Failure) -> Told {
             "too-costly",
             "the search takes too long: add parameters that narrow it",
         ),
+        Failure::AnswerTooLarge => error(
+            StatusCode::BAD_REQUEST,
+            "too-costly",
+            "the answer to this Bundle is too large: ask for less at a time",
+        ),
         Failure::Unavailable(_) => {
             let text = "the server is busy or its database is not available: try again";
             Told {

@@ -8,7 +8,7 @@ use firewarden_fhir::request::{Body as ReadBody, NotServed};
 use firewarden_identity::Credentials;
 use firewarden_interactions::bundle::ReadBundle;
 use firewarden_interactions::{Failure, capability_statement};
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, CONTENT_ENCODING};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
@@ -196,14 +196,21 @@ impl Asking<'_> {
         let base_url = app.base_url.as_str();
         let facts = arrival::facts(parts, self.peer, &app.settings.trusted_proxies, base_url);
         let facts = Arc::new(facts);
+        let mut anonymous = true;
         if body.size_hint().exact() != Some(0) {
             // A body is only read of callers whose credential is accepted, by the configuration as
             // it is now: a provider that was trusted a moment ago counts already.
             app.configuration.current().await.map_err(Failure::from)?;
-            authenticate(app, &credentials, &facts, crate::app::now(), audit).await?;
+            let caller = authenticate(app, &credentials, &facts, crate::app::now(), audit).await?;
+            anonymous = caller.is_anonymous();
         }
-        let is_bundle = matches!(place, Ok(Place::Base));
-        let bytes = self.collect(body, is_bundle).await;
+        // Nobody sends a Bundle of that size without saying who sends it.
+        let is_bundle = matches!(place, Ok(Place::Base)) && !anonymous;
+        let limit =
+            if is_bundle { app.settings.bundle_bytes_max } else { app.settings.body_bytes_max };
+        let size = self.size_of(&body, limit);
+        let _room = app.body_memory.room(anonymous, size).await;
+        let bytes = body::collect(body, &parts.headers, limit).await;
         let asked = |now| {
             if !self.form_is_known {
                 return Err(Refusal::NotAcceptable);
@@ -225,13 +232,14 @@ impl Asking<'_> {
         }
     }
 
-    /// The body's bytes. Why they could not be had is told after the caller is known.
-    async fn collect(&self, body: Incoming, is_bundle: bool) -> Result<Bytes, NotCollected> {
-        let settings = &self.app.settings;
-        let limit = if is_bundle { settings.bundle_bytes_max } else { settings.body_bytes_max };
-        body::collect(body, &self.parts.headers, limit).await
+    /// How many bytes the body will have, as far as its header fields tell.
+    fn size_of(&self, body: &Incoming, limit: usize) -> usize {
+        let told = body.size_hint().upper().and_then(|size| usize::try_from(size).ok());
+        let told = told.filter(|_| !self.parts.headers.contains_key(CONTENT_ENCODING));
+        told.unwrap_or(limit).min(limit)
     }
 
+    /// The body, read. Why it could not be had is told after the caller is known.
     fn read(&self, bytes: &Result<Bytes, NotCollected>) -> Result<ReadBody, Refusal> {
         match bytes {
             Ok(bytes) => {

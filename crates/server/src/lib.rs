@@ -6,11 +6,13 @@ mod pipeline;
 
 mod arrival;
 mod body;
+mod body_memory;
 mod handle;
 mod media;
 mod route;
 
 mod failure;
+mod first_bytes;
 mod respond;
 
 mod attempts;

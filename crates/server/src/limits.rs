@@ -12,7 +12,7 @@ pub const URI_BYTES_MAX: usize = 8 * 1024;
 pub const HEADERS_MAX: usize = 100;
 /// Bytes of all header fields together, read into one buffer.
 pub const HEADER_BYTES_MAX: usize = 32 * 1024;
-/// How long a client may take to send its header fields.
+/// How long a client may take to tell its version of HTTP, and then to send its header fields.
 pub const HEADER_READ_S_MAX: Duration = Duration::from_secs(10);
 /// How long a request may take, its body's arrival included.
 pub const REQUEST_S_MAX: Duration = Duration::from_secs(30);
@@ -36,6 +36,10 @@ pub const TLS_RELOAD_S: Duration = Duration::from_secs(30);
 pub const BODY_BYTES_DEFAULT: usize = 2 * 1024 * 1024;
 /// Default of `FIREWARDEN_BUNDLE_LIMIT`.
 pub const BUNDLE_BYTES_DEFAULT: usize = 64 * 1024 * 1024;
+/// Bytes of all bodies in flight together; further ones wait.
+pub const BODIES_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// The same, of callers without a credential; theirs are never taken from the others'.
+pub const ANONYMOUS_BODIES_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Secrets hashed at one time.
 pub const HASHES_AT_ONCE: usize = 2;
 /// How long a secret waits to be hashed.

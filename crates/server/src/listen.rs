@@ -28,6 +28,7 @@ use tracing::{info, warn};
 use crate::app::App;
 use crate::arrival::Peer;
 use crate::failure::Refusal;
+use crate::first_bytes::FirstBytes;
 use crate::handle::handle;
 use crate::limits;
 
@@ -125,7 +126,7 @@ async fn serve(
 ) {
     let Connection { builder, watcher, app, peer, cors, place } = connection;
     let answer = move |request| answer(Arc::clone(&app), peer, request);
-    let stream = TokioIo::new(stream);
+    let stream = TokioIo::new(FirstBytes::within(stream, limits::HEADER_READ_S_MAX));
     // A client that breaks off or speaks nonsense is no event of this server's.
     let _ = match cors {
         None => {

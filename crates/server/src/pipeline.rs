@@ -1,14 +1,16 @@
 //! One request, from its credential to its answer: the architecture on one screen.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use firewarden_access::{Caller, Permitted, RequestFacts, decide};
 use firewarden_fhir::request::{NotServed, Routed};
 use firewarden_fhir::{Interaction, Timestamp};
 use firewarden_identity::{Credentials, Unauthenticated};
 use firewarden_interactions::bundle::{
-    BundleKind, BundleRequest, EntryDefect, perform_transaction,
+    BundleEntry, BundleKind, BundleRequest, EntryDefect, perform_transaction,
 };
+use firewarden_interactions::limits::BUNDLE_ANSWER_BYTES_MAX;
 use firewarden_interactions::{Failure, Outcome, perform};
 use futures_util::{StreamExt, stream};
 
@@ -31,12 +33,32 @@ pub(crate) enum Answer {
 }
 
 /// One moment of the server, that a whole request is decided and performed in.
+#[derive(Clone)]
 pub(crate) struct Moment<'a> {
     pub(crate) app: &'a App,
+    pub(crate) credentials: &'a Credentials<'a>,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) caller: Arc<Caller>,
-    pub(crate) facts: &'a Arc<RequestFacts>,
+    pub(crate) facts: Arc<RequestFacts>,
     pub(crate) now: Timestamp,
+}
+
+impl Moment<'_> {
+    /// The same moment for an entry of a Bundle.
+    fn of_entry(&self, query: Option<&str>) -> Self {
+        Self { facts: self.facts.of_entry(query), ..self.clone() }
+    }
+
+    /// This moment, or a later one when the policies, or what they know of callers, have changed.
+    async fn renewed(self, audit: &mut AuditRecord) -> Result<Self, Refusal> {
+        let snapshot = self.app.configuration.current().await.map_err(Failure::from)?;
+        if snapshot.policies.version() == self.snapshot.policies.version() {
+            return Ok(self);
+        }
+        let now = crate::app::now();
+        let caller = authenticate(self.app, self.credentials, &self.facts, now, audit).await?;
+        Ok(Self { snapshot, caller, now, ..self })
+    }
 }
 
 /// Serves a request: who asks, what is asked, may it be, do it. A write that was decided on
@@ -53,7 +75,8 @@ pub(crate) async fn serve(
         let snapshot = app.configuration.current().await.map_err(Failure::from)?;
         let caller = authenticate(app, credentials, facts, now, audit).await?;
         let asked = asked(now).map_err(|refusal| hide_from_anonymous(&caller, refusal))?;
-        let moment = Moment { app, snapshot, caller, facts, now };
+        let facts = Arc::clone(facts);
+        let moment = Moment { app, credentials, snapshot, caller, facts, now };
         let answer = match asked {
             Asked::One(routed) if routed.interaction == Interaction::Metrics => {
                 metrics(&moment, *routed, audit).map(Answer::Metrics)
@@ -181,7 +204,7 @@ async fn entries(
     match kind {
         BundleKind::Transaction => {
             let outcomes = transaction(moment, entries, audit).await?;
-            Ok(Answer::Bundle(kind, outcomes.into_iter().map(Ok).collect()))
+            Ok(Answer::Bundle(kind, outcomes))
         }
         BundleKind::Batch => {
             let answers = batch(moment, entries, audit).await;
@@ -199,16 +222,17 @@ async fn entries(
 /// A transaction with one denied entry is refused whole, and nothing else of it is told.
 async fn transaction(
     moment: &Moment<'_>,
-    entries: Vec<Result<Routed, EntryDefect>>,
+    entries: Vec<Result<BundleEntry, EntryDefect>>,
     audit: &AuditRecord,
-) -> Result<Vec<Outcome>, Refusal> {
+) -> Result<Vec<Result<Outcome, Refusal>>, Refusal> {
     let mut permitted = Vec::with_capacity(entries.len());
     let mut first_defect = None;
     for entry in entries {
+        tokio::task::yield_now().await;
         match entry {
-            Ok(routed) => {
+            Ok(BundleEntry { routed, query }) => {
                 let mut audit = audit.of_entry();
-                let decided = permit(moment, routed, &mut audit);
+                let decided = permit(&moment.of_entry(query.as_deref()), routed, &mut audit);
                 audit.entry_event(&moment.app.meters);
                 let (permit, defect) = decided?;
                 permitted.push(permit);
@@ -226,23 +250,35 @@ async fn transaction(
     let own_rules = moment.app.own_rules(&moment.snapshot);
     let caller = identity_of(&moment.caller);
     let ports = moment.app.ports(&own_rules, &caller, moment.now);
-    Ok(perform_transaction(ports, permitted).await?)
+    let outcomes = perform_transaction(ports, permitted).await?;
+    Ok(outcomes.into_iter().map(|outcome| outcome.map_err(Refusal::Failed)).collect())
 }
 
-/// The entries of a batch, several at a time. One whose decision has gone stale is decided again
-/// alone; the others stand.
+/// The entries of a batch, several at a time, each decided on the policies of its own moment: a
+/// long batch does not outlive a right that was taken away.
 async fn batch(
     moment: &Moment<'_>,
-    entries: Vec<Result<Routed, EntryDefect>>,
+    entries: Vec<Result<BundleEntry, EntryDefect>>,
     audit: &AuditRecord,
 ) -> Vec<Result<Outcome, Refusal>> {
-    let one_entry = |entry: Result<Routed, EntryDefect>| async {
+    let answered = &AtomicUsize::new(0);
+    let one_entry = |entry: Result<BundleEntry, EntryDefect>| async {
+        // Thousands of refusals await nothing: other requests, and this one's time-out, get a turn.
+        tokio::task::yield_now().await;
         let mut audit = audit.of_entry();
         let answer = match entry {
-            Ok(routed) => again_when_stale(moment, routed, &mut audit).await,
+            Ok(_) if answered.load(Ordering::Relaxed) >= BUNDLE_ANSWER_BYTES_MAX => {
+                Err(Refusal::Failed(Failure::AnswerTooLarge))
+            }
+            Ok(BundleEntry { routed, query }) => {
+                let moment = moment.of_entry(query.as_deref());
+                again_when_stale(moment, routed, &mut audit).await
+            }
             Err(defect) => Err(refusal_of(defect)),
         };
         audit.entry_event(&moment.app.meters);
+        let bytes = answer.as_ref().map_or(0, Outcome::body_bytes);
+        answered.fetch_add(bytes, Ordering::Relaxed);
         answer
     };
     stream::iter(entries.into_iter().map(one_entry))
@@ -251,21 +287,23 @@ async fn batch(
         .await
 }
 
+/// Decides and performs an entry of a batch, and alone once more for as long as its decision has
+/// gone stale; the others stand.
 async fn again_when_stale(
-    moment: &Moment<'_>,
+    mut moment: Moment<'_>,
     routed: Routed,
     audit: &mut AuditRecord,
 ) -> Result<Outcome, Refusal> {
-    // Only writes of a batch that also changes the policies come here twice.
-    let again = Routed { interaction: routed.interaction.clone(), defect: routed.defect.clone() };
-    match one(moment, routed, audit).await {
-        Err(Refusal::Failed(Failure::StaleDecision)) => {}
-        answer => return answer,
+    for _ in 0..limits::DECISIONS_MAX {
+        moment = moment.renewed(audit).await?;
+        let again =
+            Routed { interaction: routed.interaction.clone(), defect: routed.defect.clone() };
+        match one(&moment, again, audit).await {
+            Err(Refusal::Failed(Failure::StaleDecision)) => {}
+            answer => return answer,
+        }
     }
-    let snapshot = moment.app.configuration.current().await.map_err(Failure::from)?;
-    let caller = Arc::clone(&moment.caller);
-    let moment = Moment { app: moment.app, snapshot, caller, facts: moment.facts, now: moment.now };
-    one(&moment, again, audit).await
+    Err(Refusal::Failed(Failure::StaleDecision))
 }
 
 fn refusal_of(defect: EntryDefect) -> Refusal {

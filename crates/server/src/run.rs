@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::app::App;
 use crate::attempts::Attempts;
+use crate::body_memory::BodyMemory;
 use crate::bootstrap::{self, BootstrapError};
 use crate::configuration::Configuration;
 use crate::directory::StoredDirectory;
@@ -168,6 +169,7 @@ async fn open(settings: Settings, public_url: String) -> Result<App, ServeError>
         hasher: SecretHasher::new(),
         attempts: Attempts::new(),
         meters: Meters::default(),
+        body_memory: BodyMemory::new(),
         stopping: AtomicBool::new(false),
         settings,
         public_url,

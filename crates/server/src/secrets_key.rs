@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -56,7 +56,7 @@ pub(crate) fn beside(database: &Path) -> Result<Zeroizing<[u8; 32]>, SecretsKeyE
 
 fn make(path: &Path) -> io::Result<Zeroizing<[u8; 32]>> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder)?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
     let mut key = Zeroizing::new([0; 32]);
     aws_lc_rs::rand::fill(key.as_mut_slice()).map_err(io::Error::other)?;

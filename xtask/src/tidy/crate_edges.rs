@@ -14,7 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("cli", &["server", "identity", "fhir"]),
     ("testkit", &["fhir"]),
 ];
-const XTASK: &[&str] = &["fhir"];
+const XTASK: &[&str] = &["identity", "fhir"];
 /// What any crate may use in its tests.
 const TESTKIT: &str = "firewarden-testkit";
 

@@ -8,14 +8,14 @@ use crate::public_key::Jwk;
 use crate::{Algorithm, limits};
 
 /// The usable keys of a set, and how many were dropped.
-pub(super) struct KeySet {
-    pub(super) keys: Vec<VerificationKey>,
-    pub(super) dropped: usize,
+pub(crate) struct KeySet {
+    pub(crate) keys: Vec<VerificationKey>,
+    pub(crate) dropped: usize,
 }
 
 /// Why a text is no key set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum KeySetFault {
+pub(crate) enum KeySetFault {
     /// It is something else.
     #[error("not a JSON Web Key Set")]
     NotAKeySet,
@@ -27,7 +27,7 @@ pub(super) enum KeySetFault {
 impl KeySet {
     /// Reads a set. Keys that cannot be used are dropped: shared secrets, private keys, keys of
     /// another use, keys for algorithms that are not allowed, keys that are too weak.
-    pub(super) fn parse(bytes: &[u8], allowed: &[Algorithm]) -> Result<Self, KeySetFault> {
+    pub(crate) fn parse(bytes: &[u8], allowed: &[Algorithm]) -> Result<Self, KeySetFault> {
         let set = json::parse(bytes).map_err(|_| KeySetFault::NotAKeySet)?;
         let all = set.get("keys").and_then(Value::as_array).ok_or(KeySetFault::NotAKeySet)?;
         let keys: Vec<VerificationKey> = all

@@ -210,6 +210,37 @@ async fn a_rotation_costs_no_failed_request() {
     assert_eq!(world.outcome(&old).await, "kid");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rotations_under_load_cost_no_request() {
+    const CROWD: u32 = 100;
+    for keeps_the_old in [true, false] {
+        let world = std::sync::Arc::new(trusting(json!({})).await);
+        let mut current = std::sync::Arc::clone(&key("ES256"));
+        let mut asking = tokio::task::JoinSet::new();
+        // The set was loaded a moment before each of them; three may follow one another.
+        for round in 0..3 {
+            let new = std::sync::Arc::new(SigningKey::generate("ES256", &format!("k{round}")));
+            let mut published = vec![new.jwk()];
+            if keeps_the_old {
+                published.push(current.jwk());
+            }
+            world.provider.publish(published);
+            for n in 0..CROWD {
+                let signer = if keeps_the_old && n % 2 == 0 { &current } else { &new };
+                let claims = world.claims(json!({"jti": format!("{round}/{n}")}));
+                let token = signer.mint("ES256", &json!({}), &claims);
+                let world = std::sync::Arc::clone(&world);
+                asking.spawn(async move { world.outcome(&token).await });
+            }
+            while let Some(outcome) = asking.join_next().await {
+                assert_eq!(outcome.unwrap(), "accepted", "round {round}");
+            }
+            current = new;
+        }
+        assert!(world.provider.requests() <= 1 + 3, "{}", world.provider.requests());
+    }
+}
+
 #[tokio::test]
 async fn a_rotation_without_key_ids_costs_no_failed_request() {
     let without_id = |key: &SigningKey| merged(key.jwk(), json!({"kid": "(absent)"}));

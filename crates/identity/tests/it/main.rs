@@ -5,11 +5,15 @@ mod client_claim;
 #[cfg(test)]
 mod clients;
 #[cfg(test)]
+mod corpora;
+#[cfg(test)]
 mod creation;
 #[cfg(test)]
 mod discovery;
 #[cfg(test)]
 mod explaining;
+#[cfg(test)]
+mod forgeries;
 #[cfg(test)]
 mod key_sets;
 #[cfg(test)]

@@ -22,7 +22,17 @@ pub struct BundleRequest {
     /// What it asks for.
     pub kind: BundleKind,
     /// Its entries, in their order.
-    pub entries: Vec<Result<Routed, EntryDefect>>,
+    pub entries: Vec<Result<BundleEntry, EntryDefect>>,
+}
+
+/// What one entry asks for.
+#[derive(Debug)]
+pub struct BundleEntry {
+    /// The interaction.
+    pub routed: Routed,
+    /// The query of the entry's own URL as it was sent, without `?`: policies see this one, and
+    /// never that of the envelope.
+    pub query: Option<String>,
 }
 
 /// Why an entry is no interaction.
@@ -84,7 +94,12 @@ impl ReadBundle<'_> {
         Ok(BundleRequest { kind, entries })
     }
 
-    fn entry(&self, kind: BundleKind, index: usize, entry: Value) -> Result<Routed, EntryDefect> {
+    fn entry(
+        &self,
+        kind: BundleKind,
+        index: usize,
+        entry: Value,
+    ) -> Result<BundleEntry, EntryDefect> {
         let malformed = |text: &str, at: &str| {
             let at = format!("Bundle.entry[{index}]{at}");
             EntryDefect::Malformed(Issue::error("invalid", text).at(at))
@@ -119,7 +134,8 @@ impl ReadBundle<'_> {
         {
             resource.content.insert("id".to_owned(), id);
         }
-        Ok(routed)
+        let query = url.split_once('?').map(|(_, query)| query.to_owned());
+        Ok(BundleEntry { routed, query })
     }
 }
 

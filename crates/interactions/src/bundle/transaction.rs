@@ -5,16 +5,19 @@ use std::collections::HashSet;
 use firewarden_access::{Permitted, PermittedRows};
 use firewarden_fhir::{Interaction, Issue, Target};
 
+use crate::limits::BUNDLE_ANSWER_BYTES_MAX;
 use crate::write::{Prepared, apply, prepare_delete};
 use crate::{Failure, Outcome, Ports, create, perform, update};
 
 /// Performs a transaction whose entries were all granted, in FHIR's order: deletions, creations,
-/// updates, then reads, which see what was written. Outcomes are in the order of the entries.
+/// updates, then reads, which see what was written. Outcomes are in the order of the entries. The
+/// writes are done by the time of the reads, so that a read that fails fails alone: nobody must be
+/// told that nothing was done.
 pub async fn perform_transaction(
     ports: Ports<'_>,
     entries: Vec<Permitted>,
-) -> Result<Vec<Outcome>, Failure> {
-    let mut outcomes: Vec<Option<Outcome>> = Vec::new();
+) -> Result<Vec<Result<Outcome, Failure>>, Failure> {
+    let mut outcomes: Vec<Option<Result<Outcome, Failure>>> = Vec::new();
     outcomes.resize_with(entries.len(), || None);
     let mut writes = Vec::new();
     let mut reads = Vec::new();
@@ -35,11 +38,16 @@ pub async fn perform_transaction(
     if !prepared.is_empty() {
         let written = apply(ports, policy_version, prepared).await?;
         for (index, outcome) in indexes.into_iter().zip(written) {
-            outcomes.get_mut(index).map(|place| place.insert(outcome));
+            outcomes.get_mut(index).map(|place| place.insert(Ok(outcome)));
         }
     }
+    let mut answered = 0;
     for (index, permitted) in reads {
-        let outcome = perform(ports, permitted).await?;
+        let outcome = match answered {
+            ..BUNDLE_ANSWER_BYTES_MAX => perform(ports, permitted).await,
+            _ => Err(Failure::AnswerTooLarge),
+        };
+        answered += outcome.as_ref().map_or(0, Outcome::body_bytes);
         outcomes.get_mut(index).map(|place| place.insert(outcome));
     }
     Ok(outcomes.into_iter().flatten().collect())

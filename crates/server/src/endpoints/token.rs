@@ -118,7 +118,10 @@ pub(crate) async fn token(
     place: Place,
     audit: &mut AuditRecord,
 ) -> Result<TokenAnswer, TokenRefusal> {
+    // Nobody is known yet: it waits with the bodies of anonymous callers.
+    let room = app.body_memory.room(true, limits::TOKEN_REQUEST_BYTES_MAX).await;
     let form = form(parts, body).await?;
+    drop(room);
     let (id, secrets) = credential(parts, &form)?;
     match form.one("grant_type")? {
         Some("client_credentials") => {}

@@ -43,6 +43,26 @@ async fn a_body_over_the_limit_is_413() {
 }
 
 #[tokio::test]
+async fn without_a_credential_a_bundle_is_no_larger_than_a_body() {
+    let server = TestServer::with(&[("BODY_LIMIT", "10000"), ("BUNDLE_LIMIT", "20000")]).await;
+    server
+        .put(json!({
+            "resourceType": "AccessPolicy", "id": "open", "engine": "json-schema",
+            "schema": {"required": ["uri"], "properties": {"uri": {"const": "/fhir/Patient"}}},
+        }))
+        .await;
+    let bundle = |bytes: usize| {
+        let patient = json!({"resourceType": "Patient", "name": [{"text": "x".repeat(bytes)}]});
+        let entry = json!({"request": {"method": "POST", "url": "Patient"}, "resource": patient});
+        json!({"resourceType": "Bundle", "type": "batch", "entry": [entry]})
+    };
+    server.ask("POST /fhir").json(&bundle(9_000)).await.is(200);
+    let refused = server.ask("POST /fhir").json(&bundle(11_000)).await;
+    assert_ne!(refused.status, 200, "{refused:?}");
+    server.root("POST /fhir").json(&bundle(11_000)).await.is(200);
+}
+
+#[tokio::test]
 async fn the_limit_is_on_what_a_body_unfolds_to() {
     let server = TestServer::with(&[("BODY_LIMIT", "100000")]).await;
     let post = |bytes: Vec<u8>, encoding: &str| {
@@ -93,4 +113,26 @@ async fn searches_are_bounded() {
     server.root("POST /fhir/Patient/_search").form(&values(201)).await.is(400);
     let keys = ["name"; 9].join(",");
     server.root(&format!("GET /fhir/Patient?_sort={keys}")).await.is(400);
+}
+
+#[tokio::test]
+async fn the_answer_to_a_bundle_is_bounded() {
+    let server = TestServer::start().await;
+    let text = "x".repeat(1_000_000);
+    server.put(json!({"resourceType": "Patient", "id": "x", "name": [{"text": text}]})).await;
+    for kind in ["batch", "transaction"] {
+        let entry = json!({"request": {"method": "GET", "url": "Patient/x"}});
+        let entries = vec![entry; 100];
+        let bundle = json!({"resourceType": "Bundle", "type": kind, "entry": entries});
+        let answer = server.root("POST /fhir").json(&bundle).await.is(200).json();
+        let statuses: Vec<_> = answer["entry"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|entry| entry["response"]["status"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(statuses[60], "200 OK");
+        assert_eq!(statuses[99], "400 Bad Request");
+        assert_eq!(answer["entry"][99]["response"]["outcome"]["issue"][0]["code"], "too-costly");
+    }
 }

@@ -132,3 +132,31 @@ async fn a_client_needs_the_grant_type_and_a_secret() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_batch_does_not_outlive_a_right_that_was_taken_away() {
+    let server = TestServer::start().await;
+    server.trust().await;
+    server.put(json!({"resourceType": "User", "id": "alice", "data": {"sub": "alice"}})).await;
+    let role = json!({"resourceType": "Role", "id": "r", "name": "clerk", "user": {"reference": "User/alice"}});
+    server.put(role).await;
+    server
+        .put(json!({
+            "resourceType": "AccessPolicy", "id": "clerks", "engine": "json-schema", "roleName": "clerk",
+            "schema": {"required": ["uri"], "properties": {"uri": {"enum": ["/Role/r", "/fhir/Patient/late"]}}},
+        }))
+        .await;
+    let mut entries = vec![json!({"request": {"method": "DELETE", "url": "Role/r"}})];
+    // More than are performed at one time, so that the last begin after the first has ended.
+    entries.extend((0..40).map(|_| json!({"request": {"method": "GET", "url": "Patient/other"}})));
+    entries.push(json!({"request": {"method": "GET", "url": "Patient/late"}}));
+    entries.push(json!({
+        "request": {"method": "PUT", "url": "Patient/late"},
+        "resource": {"resourceType": "Patient", "id": "late"},
+    }));
+    let batch = json!({"resourceType": "Bundle", "type": "batch", "entry": entries});
+    let answer = server.bearer(&token("alice"), "POST /fhir").json(&batch).await.is(200);
+    assert_eq!(answer.at("/entry/0/response/status"), "204 No Content");
+    assert_eq!(answer.at("/entry/41/response/status"), "403 Forbidden");
+    assert_eq!(answer.at("/entry/42/response/status"), "403 Forbidden");
+}

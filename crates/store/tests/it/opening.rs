@@ -28,6 +28,23 @@ async fn what_was_written_is_there_after_a_restart() {
 }
 
 #[tokio::test]
+async fn nobody_else_on_the_machine_can_read_the_files() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_in(folder.path()).unwrap();
+    write(&store, vec![put("Patient/a", "{}")]).await.unwrap();
+    let data = folder.path().join("data");
+    let files = std::fs::read_dir(&data).unwrap().map(|file| file.unwrap().path());
+    let paths: Vec<_> = files.chain([data]).collect();
+    assert!(paths.len() >= 4, "{paths:?}");
+    for path in paths {
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{path:?} {mode:o}");
+    }
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_second_opening_is_refused_while_the_first_lasts() {
     let folder = tempfile::tempdir().unwrap();
     let store = open_in(folder.path()).unwrap();
