@@ -10,5 +10,7 @@ pub const SCHEMA_DEPTH_MAX: usize = 32;
 pub const SCHEMAS_MAX: usize = 10_000;
 /// Bytes that one compiled regular expression may take.
 pub const PATTERN_SIZE_BYTES_MAX: usize = 1 << 20;
+/// Absent values of `$data` under `if` or `oneOf` in one evaluation; with more a rule does not hold.
+pub const ABSENT_UNCERTAIN_MAX: usize = 8;
 /// Characters of a value that a trace shows.
 pub const TRACE_VALUE_CHARACTERS_MAX: usize = 200;

@@ -50,11 +50,10 @@ impl<'h> Credentials<'h> {
     /// the client; beside another client's credential nobody can say which counts.
     #[must_use]
     pub fn with_client_auth(self, client_auth: &[&'h [u8]]) -> Self {
-        let added = match Self::from_headers(client_auth) {
-            Self::Absent => return self,
-            added => added,
-        };
-        match (self, added) {
+        if client_auth.is_empty() {
+            return self;
+        }
+        match (self, Self::from_headers(client_auth)) {
             (Self::Ambiguous, _) | (_, Self::Ambiguous) => Self::Ambiguous,
             (Self::Malformed(check), _) | (_, Self::Malformed(check)) => Self::Malformed(check),
             (Self::Absent, added @ Self::Basic { .. }) => added,

@@ -248,7 +248,7 @@ impl Identity {
             Some(user) => resolve::roles(user, directory).await?,
             None => Vec::new(),
         };
-        let session = session(verified, trust);
+        let session = session(verified);
         let claims = Some(Arc::clone(&verified.claims));
         let (jwt, token) = match &trust.keys {
             KeyOrigin::Endpoint(_) => (None, claims),
@@ -329,15 +329,16 @@ impl Identity {
             }
         };
         let claims = Arc::new(unverified.claims);
-        Ok((Verified { introspector, claims, times, is_only }, fresh_until))
+        let issuer = trust.issuer.clone();
+        Ok((Verified { introspector, issuer, claims, times, is_only }, fresh_until))
     }
 }
 
-fn session(verified: &Verified, trust: &Trust) -> Session {
+fn session(verified: &Verified) -> Session {
     let text = |name| verified.claims.get(name).and_then(Value::as_str).map(str::to_owned);
     Session {
         introspector: Some(verified.introspector.id.clone()),
-        issuer: trust.issuer.clone().or_else(|| text("iss")),
+        issuer: verified.issuer.clone(),
         scope: text("scope"),
         expires_at: verified.times.expires_at(),
         token_id: text("jti"),

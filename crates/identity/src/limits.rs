@@ -42,6 +42,10 @@ pub const RSA_EXPONENT_BYTES_MAX: usize = 4;
 pub const FETCH_TIME_MAX: Duration = Duration::from_secs(3);
 /// Addresses of a host that are looked at.
 pub const ADDRESSES_MAX: usize = 16;
+/// Servers whose client is kept, each for the addresses it was checked with.
+pub const OUTBOUND_CLIENTS_MAX: u64 = 64;
+/// How long a client is kept: the machine's certificates are read anew after that.
+pub const OUTBOUND_CLIENT_AGE_MAX: Duration = Duration::from_secs(300);
 /// How old a key set may grow while its provider is down.
 pub const KEY_SET_AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a failed refresh waits for the next.

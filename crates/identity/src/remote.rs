@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use moka::sync::Cache;
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::redirect::Policy;
@@ -54,11 +55,18 @@ impl Resolve for SystemResolver {
 pub(crate) struct Remote {
     allow: OutboundAllow,
     resolver: Arc<dyn Resolve>,
+    /// Clients by the server and the addresses they may connect to: making one reads the machine's
+    /// certificates. They keep no connection.
+    clients: Cache<(url::Origin, Vec<SocketAddr>), reqwest::Client>,
 }
 
 impl Remote {
     pub(crate) fn new(allow: OutboundAllow, resolver: Arc<dyn Resolve>) -> Self {
-        Self { allow, resolver }
+        let clients = Cache::builder()
+            .max_capacity(limits::OUTBOUND_CLIENTS_MAX)
+            .time_to_live(limits::OUTBOUND_CLIENT_AGE_MAX)
+            .build();
+        Self { allow, resolver, clients }
     }
 
     /// Reads a URL that a provider names, by the rules for one that an operator names.
@@ -73,8 +81,7 @@ impl Remote {
     }
 
     async fn get_unhurried(&self, url: &Url) -> Result<Vec<u8>, FetchFault> {
-        let addresses = self.checked_addresses(url).await?;
-        let request = client(url, &addresses)?.get(url.clone());
+        let request = self.client(url).await?.get(url.clone());
         let request = request.header("accept", "application/jwk-set+json, application/json");
         let answer = request.send().await.map_err(|_| FetchFault::Unreachable)?;
         if answer.status() != StatusCode::OK {
@@ -104,8 +111,9 @@ impl Remote {
         form: Zeroizing<String>,
         statuses: &[u16],
     ) -> Result<(u16, Vec<u8>), FetchFault> {
-        let addresses = self.checked_addresses(url).await?;
-        let request = client(url, &addresses)?
+        let request = self
+            .client(url)
+            .await?
             .post(url.clone())
             .header(ACCEPT, "application/json")
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -117,6 +125,17 @@ impl Remote {
             return Err(FetchFault::Status(status));
         }
         Ok((status, body(answer, limits::ANSWER_BYTES_MAX).await?))
+    }
+
+    /// A client that connects to the addresses that were just checked and to no other.
+    async fn client(&self, url: &Url) -> Result<reqwest::Client, FetchFault> {
+        let key = (url.origin(), self.checked_addresses(url).await?);
+        if let Some(client) = self.clients.get(&key) {
+            return Ok(client);
+        }
+        let client = client(url, &key.1)?;
+        self.clients.insert(key, client.clone());
+        Ok(client)
     }
 
     /// The addresses of the URL's host. One that we may not connect to spoils them all.
@@ -160,7 +179,7 @@ async fn body(mut answer: reqwest::Response, bytes_max: usize) -> Result<Vec<u8>
     Ok(text)
 }
 
-/// A client for one fetch. It resolves nothing: it knows the addresses that were checked, and no
+/// A client for one server. It resolves nothing: it knows the addresses that were checked, and no
 /// answer of a name server can come between the check and the connection.
 fn client(url: &Url, addresses: &[SocketAddr]) -> Result<reqwest::Client, FetchFault> {
     let mut builder = reqwest::Client::builder()

@@ -16,6 +16,8 @@ use crate::limits;
 /// A token whose signature and claims were right; its dates are compared at every use.
 pub(crate) struct Verified {
     pub(crate) introspector: Arc<Introspector>,
+    /// The issuer that is believed.
+    pub(crate) issuer: Option<String>,
     pub(crate) claims: Arc<Map<String, Value>>,
     pub(crate) times: Times,
     /// Whether no other introspector was active; the end of the epoch ends it.
@@ -120,7 +122,13 @@ mod tests {
         let times = Demands::default().check(None, &claims).unwrap();
         let introspector = Introspector::unreadable(&Id::parse("a").unwrap(), Version(1));
         let introspector = Arc::new(introspector);
-        Arc::new(Verified { introspector, claims: Arc::new(claims), times, is_only: true })
+        Arc::new(Verified {
+            introspector,
+            issuer: None,
+            claims: Arc::new(claims),
+            times,
+            is_only: true,
+        })
     }
 
     #[tokio::test(start_paused = true)]

@@ -88,6 +88,12 @@ impl RealProvider {
         text_at(&answer, "access_token")
     }
 
+    /// Revokes a token of the client `svc` (RFC 7009).
+    pub async fn revoke(&self, token: &str) -> Result<(), String> {
+        let url = format!("{}/token/revocation", self.issuer);
+        post(&url, "svc:svc-secret", format!("token={token}")).await.map(drop)
+    }
+
     /// A token with exactly these members over the usual ones; a null leaves a member out.
     pub async fn mint(
         &self,
@@ -162,7 +168,7 @@ async fn ready_line(stdout: ChildStdout) -> Result<Value, String> {
     serde_json::from_str(&line).map_err(|e| format!("the provider ended at its start: {e}"))
 }
 
-/// Posts a form, or JSON, and reads the JSON that is answered.
+/// Posts a form, or JSON, and reads the JSON that is answered, if anything is.
 async fn post(url: &str, basic: &str, body: String) -> Result<Value, String> {
     let answer = tokio::time::timeout(
         Duration::from_secs(ANSWER_SECONDS_MAX),
@@ -190,6 +196,9 @@ async fn exchange(url: &str, basic: &str, body: Bytes) -> Result<Value, AnyError
     connection.abort();
     if !status.is_success() {
         return Err(format!("{status}: {}", String::from_utf8_lossy(&bytes)).into());
+    }
+    if bytes.is_empty() {
+        return Ok(Value::Null);
     }
     Ok(serde_json::from_slice(&bytes)?)
 }

@@ -1,5 +1,6 @@
 //! The engine `json-schema`: a rule is a draft-07 JSON Schema that the request document satisfies.
 
+mod absence;
 mod checked;
 mod doubts;
 mod keys;
@@ -16,6 +17,7 @@ use jsonschema::error::ValidationErrorKind;
 use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
 use serde_json::{Value, json};
 
+use self::absence::Dependence;
 use self::sent_value::SentValue;
 use crate::Verdict;
 use crate::document::{Keys, RequestDocument};
@@ -29,6 +31,8 @@ pub(crate) struct JsonSchema {
     validator: Validator,
     /// The values of the document that the rule compares with, by their number in the schema.
     sent_values: Vec<SentValue>,
+    /// How it depends on each of these comparisons.
+    dependences: Vec<Dependence>,
     names: BTreeSet<ResourceType>,
     keys: Keys,
 }
@@ -53,8 +57,9 @@ impl JsonSchema {
         let names = naming::names(&checked.schema);
         let warnings = doubts::doubts(&checked.schema, &checked.sent_values, &names, at);
         let keys = keys::keys(&checked.schema, &checked.sent_values);
+        let dependences = absence::dependences(&checked.schema, checked.sent_values.len());
         let (schema, sent_values) = (checked.schema, checked.sent_values);
-        Ok((Self { schema, validator, sent_values, names, keys }, warnings))
+        Ok((Self { schema, validator, sent_values, dependences, names, keys }, warnings))
     }
 
     /// Whether the rule cannot hold but for requests on a type that it names.
@@ -89,19 +94,17 @@ impl JsonSchema {
         (verdict, failing)
     }
 
-    /// Whether it holds; `None` when that cannot be said. A rule that holds only because a value
-    /// to compare with is absent (under `not`) does not hold.
+    /// Whether it holds; `None` when that cannot be said. A rule that holds only because of how a
+    /// comparison with an absent value is taken does not hold.
     fn evaluate(
         &self,
         document: &Value,
         mut holds: impl FnMut(&Validator) -> bool,
     ) -> Option<bool> {
-        let values = self.sent_values.iter().map(|value| value.of(document).cloned()).collect();
+        let values = self.sent_values.iter().map(|value| value.of(document).cloned());
+        let ways = absence::least_favourable(&values.collect::<Vec<_>>(), &self.dependences)?;
         let evaluation = AssertUnwindSafe(|| {
-            sent_value::with(values, |absent_too| {
-                holds(&self.validator)
-                    && (!absent_too.exist() || absent_too.equal(|| holds(&self.validator)))
-            })
+            ways.into_iter().all(|laid| sent_value::with(laid, || holds(&self.validator)))
         });
         catch_unwind(evaluation).ok()
     }

@@ -1,7 +1,7 @@
 //! A real identity provider: its tokens by client credentials, verified with its key set.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use firewarden_testkit::RealProvider;
 use serde_json::json;
 use tempfile::TempDir;
@@ -76,4 +76,50 @@ async fn real_provider_rotation_costs_no_request() {
     server.site.bearer(&before, "GET /fhir/Patient").await.is(401);
     provider.answer_jwks("500").await.unwrap();
     server.site.bearer(&after, "GET /fhir/Patient").await.is(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn real_provider_opaque_tokens_are_active_revoked_or_unknown() {
+    let Some(provider) = RealProvider::start().await.unwrap() else { return };
+    let home = TempDir::new().unwrap();
+    let server = server(&provider, &home).await;
+    server
+        .site
+        .put(json!({
+            "resourceType": "TokenIntrospector", "id": "asks", "type": "opaque", "cache_ttl": 1,
+            "introspection_endpoint": {
+                "url": provider.introspection_endpoint(),
+                "authorization": format!("Basic {}", STANDARD.encode("rs:rs-secret")),
+            },
+        }))
+        .await;
+    let token = provider.client_credentials("urn:opaque").await.unwrap();
+    let asked = async |token: &str| server.site.bearer(token, "GET /auth/userinfo").await;
+    let answer = asked(&token).await.is(200);
+    // The provider answers a client's token without `sub`.
+    assert_eq!(answer.at("/token/client_id"), "svc");
+    assert!(answer.at("/user").is_null());
+    asked("unknown").await.is(401);
+    asked(&format!("{token}x")).await.is(401);
+    // A signed token is verified, and the endpoint is not asked.
+    let before = provider.requests_to("introspection").await.unwrap();
+    let signed = provider.client_credentials("urn:jwt:RS256").await.unwrap();
+    asked(&signed).await.is(200);
+    asked(&tampered(&signed)).await.is(401);
+    assert_eq!(provider.requests_to("introspection").await.unwrap(), before);
+
+    provider.revoke(&token).await.unwrap();
+    while asked(&token).await.status == 200 {
+        // What is remembered ends a second after it was asked.
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    asked(&token).await.is(401);
+    for mode in ["500", "garbage"] {
+        provider.answer_introspection(mode).await.unwrap();
+        let fresh = provider.client_credentials("urn:opaque").await.unwrap();
+        let answer = asked(&fresh).await.is(503);
+        assert!(answer.header("retry-after").is_some(), "{mode}");
+        provider.answer_introspection("ok").await.unwrap();
+        asked(&fresh).await.is(200);
+    }
 }

@@ -29,7 +29,7 @@ pub(super) async fn explain(
                 told.push(format!("the endpoint of `{id}` says that it is active"));
                 checks.add(Unauthenticated::NotActive.check(), true, told.join("; "));
                 let expected = trust.issuer.as_deref();
-                let anothers = trusted.claims_anothers_issuer(trust, &answer);
+                let anothers = trusted.is_anothers_issuer(trust, &answer);
                 claims::issuer_of_answer(expected, anothers, &answer, checks);
                 claims::of_answer(&trust.demands, &answer, now, checks);
                 return Some(id.clone());

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{Identity, Trusted, Trustee};
 use crate::introspection::{Destination, Endpoint, Verdict, destination};
 use crate::introspector::{Introspector, KeyOrigin, Trust};
-use crate::unauthenticated::{Check, Unauthenticated};
+use crate::unauthenticated::Unauthenticated;
 use crate::verified::{Verified, fingerprint};
 
 impl Trusted {
@@ -39,21 +39,22 @@ impl Trusted {
         let demands = &trust.demands;
         let times = demands.check_answer(trust.issuer.as_deref(), &answer);
         let times = times.map_err(Unauthenticated::TokenRefused)?;
-        if self.claims_anothers_issuer(trust, &answer) {
-            return Err(Unauthenticated::TokenRefused(Check::Issuer));
-        }
         demands.check_times(&times, now)?;
-        let (introspector, is_only) = (Arc::clone(introspector), self.active == 1);
-        Ok(Verified { introspector, claims: answer, times, is_only })
+        let said = answer.get("iss").and_then(Value::as_str);
+        let said = said.filter(|_| !self.is_anothers_issuer(trust, &answer));
+        Ok(Verified {
+            introspector: Arc::clone(introspector),
+            issuer: trust.issuer.clone().or(said.map(str::to_owned)),
+            claims: answer,
+            times,
+            is_only: self.active == 1,
+        })
     }
 
     /// Whether an endpoint that is trusted for no issuer in particular says the name of one that
-    /// another introspector vouches for. Policies compare it.
-    pub(crate) fn claims_anothers_issuer(
-        &self,
-        trust: &Trust,
-        answer: &Map<String, Value>,
-    ) -> bool {
+    /// another introspector vouches for. It may be the same provider, or one that lies: the session
+    /// does not carry that name, which policies compare.
+    pub(crate) fn is_anothers_issuer(&self, trust: &Trust, answer: &Map<String, Value>) -> bool {
         let said = answer.get("iss").and_then(Value::as_str);
         trust.issuer.is_none() && said.is_some_and(|said| self.by_issuer.contains_key(said))
     }

@@ -225,3 +225,67 @@ impl Drop for Flight {
         self.sender.send_replace(Some(verdict));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::OutboundAllow;
+    use crate::remote::SystemResolver;
+    use crate::verified::fingerprint;
+
+    fn endpoint() -> Arc<Endpoint> {
+        let remote = Remote::new(OutboundAllow::default(), Arc::new(SystemResolver));
+        let asked = Asked {
+            url: "https://idp.example.com/".parse().unwrap(),
+            authorization: "Basic YTpi".parse().unwrap(),
+            kept_for: Duration::from_secs(60),
+        };
+        Endpoint::new(Id::parse("a").unwrap(), asked, Arc::new(remote), Handle::current())
+    }
+
+    fn active(filler: usize) -> Verdict {
+        let answer = json!({"active": true, "filler": "x".repeat(filler)});
+        Verdict::Active(Arc::new(answer.as_object().unwrap().clone()))
+    }
+
+    #[tokio::test]
+    async fn tokens_that_are_not_active_are_remembered_within_a_bound() {
+        let endpoint = endpoint();
+        let used = fingerprint("used").unwrap();
+        endpoint.keep(used, &active(10));
+        for n in 0..3 * limits::INACTIVE_REMEMBERED_MAX {
+            endpoint.keep(fingerprint(&n.to_string()).unwrap(), &Verdict::Inactive);
+        }
+        endpoint.inactives.run_pending_tasks();
+        assert!(endpoint.inactives.entry_count() <= limits::INACTIVE_REMEMBERED_MAX);
+        assert!(endpoint.remembered(&used).is_some(), "they push out none that is");
+        let last = fingerprint(&(3 * limits::INACTIVE_REMEMBERED_MAX - 1).to_string()).unwrap();
+        assert!(endpoint.remembered(&last).is_some(), "the oldest go first");
+    }
+
+    #[tokio::test]
+    async fn active_tokens_are_remembered_within_a_bound_of_number_and_bytes() {
+        for (filler, tokens) in [(10, 2 * limits::ACTIVE_REMEMBERED_MAX), (60_000, 500)] {
+            let endpoint = endpoint();
+            for n in 0..tokens {
+                endpoint.keep(fingerprint(&n.to_string()).unwrap(), &active(filler));
+            }
+            endpoint.actives.run_pending_tasks();
+            assert!(endpoint.actives.entry_count() <= limits::ACTIVE_REMEMBERED_MAX + 1);
+            assert!(endpoint.actives.weighted_size() <= limits::ACTIVE_BYTES_MAX);
+            assert!(endpoint.actives.entry_count() > 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_known_is_not_remembered() {
+        let endpoint = endpoint();
+        let token = fingerprint("a").unwrap();
+        endpoint.keep(token, &UNAVAILABLE);
+        assert!(endpoint.remembered(&token).is_none());
+    }
+}

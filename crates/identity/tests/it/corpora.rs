@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use firewarden_identity::{Check, OutboundAllow, check_introspector, inspect, jws, limits};
+use firewarden_identity::{
+    Check, IntrospectionAnswer, OutboundAllow, check_introspector, inspect, jws, limits,
+    read_answer,
+};
 use serde_json::{Map, Value, json};
 
 /// The seeds of a target, each with its name.
@@ -43,6 +46,17 @@ fn every_key_set_of_the_corpus_has_a_bounded_number_of_keys() {
             _ => 0,
         };
         assert_eq!(keys, expected, "{name}");
+    }
+}
+
+#[test]
+fn of_the_answers_of_the_corpus_only_true_is_active() {
+    for (name, seed) in seeds("introspection_answer") {
+        let read = read_answer(200, &seed);
+        let active = matches!(read, Ok(IntrospectionAnswer::Active(_)));
+        assert_eq!(active, name.ends_with("/active"), "{name}");
+        let refused = read_answer(400, &seed);
+        assert!(!matches!(refused, Ok(IntrospectionAnswer::Active(_))), "{name}");
     }
 }
 

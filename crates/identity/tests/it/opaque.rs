@@ -137,7 +137,7 @@ async fn an_answer_is_held_to_what_a_token_would_be() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_does_not_do_its_work_is_unavailable() {
+async fn an_endpoint_that_fails_is_unavailable() {
     let elsewhere = FakeEndpoint::start().await;
     let long = format!(r#"{{"active":true,"sub":"{}"}}"#, "a".repeat(limits::ANSWER_BYTES_MAX));
     let active = r#"{"active":true,"sub":"alice"}"#;
@@ -420,24 +420,26 @@ async fn an_endpoint_without_an_issuer_speaks_for_nobody_elses() {
     let (mut world, endpoint) = (World::empty().await, FakeEndpoint::start().await);
     world.trust(&[asking("asks", &endpoint, json!({})), shared(json!({}))]);
     world.directory.users = vec![
+        json!({"id": "a", "data": {"iss": SHARED}}),
+        json!({"id": "u0", "identifier": [{"system": SHARED, "value": "a"}]}),
         json!({"id": "u1", "identifier": [{"system": "https://gone.example.com", "value": "a"}]}),
         json!({"id": "u2", "data": {"iss": "https://gone.example.com", "sub": "b"}}),
         json!({"id": "u3", "introspector": {"reference": "TokenIntrospector/asks"},
             "identifier": [{"system": "https://own.example.com", "value": "c"}]}),
     ];
     for (sub, issuer, expected) in [
-        ("a", SHARED, "iss"),
+        ("a", SHARED, "-"),
         ("a", "https://gone.example.com", "-"),
         ("b", "https://gone.example.com", "-"),
         ("c", "https://own.example.com", "u3"),
     ] {
         let token = format!("{sub}-{}", issuer.len());
         endpoint.know(&token, json!({"active": true, "sub": sub, "iss": issuer}));
-        let found = match world.token(&token).await {
-            Ok(caller) => caller.user.map_or("-".into(), |user| user["id"].to_string()),
-            Err(refusal) => refusal.check().into(),
-        };
+        let caller = world.token(&token).await.unwrap();
+        let found = caller.user.map_or("-".into(), |user| user["id"].to_string());
         assert_eq!(found.trim_matches('"'), expected, "{sub} {issuer}");
+        let told = (issuer != SHARED).then_some(issuer);
+        assert_eq!(caller.session.issuer.as_deref(), told, "a policy may compare it");
     }
 }
 

@@ -3,12 +3,14 @@
 //! The validator hands a keyword the value at its place and nothing else, so the values to compare
 //! with are laid out for the thread while one evaluation runs on it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 
 use jsonschema::json::cmp::equal;
 use jsonschema::paths::Location;
 use jsonschema::{Keyword, ValidationError};
 use serde_json::{Map, Value};
+
+use super::absence::Laid;
 
 /// The keyword that stands for `const: {$data}` in a checked schema; its value is the number of
 /// the pointer. No policy can use it: it is not on the list of keywords.
@@ -73,35 +75,13 @@ fn unescape(step: &str) -> Option<String> {
 }
 
 thread_local! {
-    static VALUES: RefCell<Vec<Option<Value>>> = const { RefCell::new(Vec::new()) };
-    static ABSENT_EQUALS: Cell<bool> = const { Cell::new(false) };
+    static VALUES: RefCell<Laid> = const { RefCell::new(Vec::new()) };
 }
 
-/// What can be asked while the values are laid out.
-pub(super) struct Absent(bool);
-
-impl Absent {
-    /// Whether one of the values is absent.
-    pub(super) fn exist(&self) -> bool {
-        self.0
-    }
-
-    /// Evaluates as if what is absent were equal to everything.
-    pub(super) fn equal<T>(&self, evaluate: impl FnOnce() -> T) -> T {
-        ABSENT_EQUALS.set(true);
-        let result = evaluate();
-        ABSENT_EQUALS.set(false);
-        result
-    }
-}
-
-/// Evaluates with these values laid out; an absent one equals nothing.
-pub(super) fn with<T>(values: Vec<Option<Value>>, evaluate: impl FnOnce(Absent) -> T) -> T {
-    let absent = Absent(values.iter().any(Option::is_none));
-    // A panic in an earlier evaluation may have left it set.
-    ABSENT_EQUALS.set(false);
+/// Evaluates with these values laid out.
+pub(super) fn with<T>(values: Laid, evaluate: impl FnOnce() -> T) -> T {
     VALUES.set(values);
-    let result = evaluate(absent);
+    let result = evaluate();
     VALUES.take();
     result
 }
@@ -133,8 +113,9 @@ impl<'i> Keyword<'i> for EqualsSentValue {
     fn is_valid(&self, instance: &'i Value) -> bool {
         VALUES.with_borrow(|values| match values.get(self.number) {
             // Numbers are equal by their value.
-            Some(Some(value)) => equal(value, instance),
-            Some(None) | None => ABSENT_EQUALS.get(),
+            Some(Ok(value)) => equal(value, instance),
+            Some(Err(taken_as_equal)) => *taken_as_equal,
+            None => false,
         })
     }
 }
