@@ -24,6 +24,10 @@ use futures_util::FutureExt;
 use serde_json::{Map, Value, json};
 use tokio::runtime::Runtime;
 
+/// The server's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const ISSUER: &str = "https://id.example.com/realms/hospital";
 const SECRET: &[u8] = b"a shared secret of more than 32 bytes";
 const NOW_S: i64 = 1_800_000_000;
