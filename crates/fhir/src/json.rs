@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 
 use crate::limits;
@@ -124,11 +125,15 @@ impl<'de> Visitor<'de> for Strict<'_> {
             if name == NUMBER_TOKEN {
                 return number(&members.next_value::<String>()?);
             }
-            if object.contains_key(&name) {
-                return Err(A::Error::custom(format!("duplicate member `{name}`")));
+            match object.entry(name) {
+                Entry::Vacant(place) => {
+                    place.insert(members.next_value_seed(deeper)?);
+                }
+                Entry::Occupied(first) => {
+                    let name = first.key();
+                    return Err(A::Error::custom(format!("duplicate member `{name}`")));
+                }
             }
-            let value = members.next_value_seed(deeper)?;
-            object.insert(name, value);
         }
         Ok(Value::Object(object))
     }

@@ -17,12 +17,16 @@ use firewarden_fhir::{Id, Timestamp, Version};
 use firewarden_identity::jws::PreparedKey;
 use firewarden_identity::{
     Algorithm, Content, Credentials, Directory, DirectoryUnavailable, Identity, Introspector,
-    OutboundAllow, StoredClient,
+    OutboundAllow, StoredClient, StoredSession,
 };
 use firewarden_testkit::{hmac_token, key};
 use futures_util::FutureExt;
 use serde_json::{Map, Value, json};
 use tokio::runtime::Runtime;
+
+/// The server's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const ISSUER: &str = "https://id.example.com/realms/hospital";
 const SECRET: &[u8] = b"a shared secret of more than 32 bytes";
@@ -61,6 +65,10 @@ impl Directory for Nobody {
         _: Map<String, Value>,
         _: Timestamp,
     ) -> Result<Option<Content>, DirectoryUnavailable> {
+        Ok(None)
+    }
+
+    async fn session(&self, _: &Id) -> Result<Option<StoredSession>, DirectoryUnavailable> {
         Ok(None)
     }
 
