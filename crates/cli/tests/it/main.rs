@@ -7,6 +7,7 @@
 mod http;
 mod running;
 
+mod canaries;
 mod killed;
 mod real_data;
 mod real_provider;
