@@ -2,7 +2,8 @@
 //!
 //! `settings` are the server's, `given` what the root client puts first, `steps` the requests in
 //! their order. A step's `as` is `root` (the default), `anonymous`, `bad` or the subject of a
-//! valid token. What a step says of the answer must hold: `status`, `body` (objects are open, lists
+//! valid token; `bearer` is a text sent as a token instead, and `token` changes `header`, `claims`,
+//! `alg` and `secret` of a valid one: null leaves a member out, `{in: 60}` is in a minute. What a step says of the answer must hold: `status`, `body` (objects are open, lists
 //! are whole), `at` (by JSON Pointer, null for absent), `finds` and `finds_in_order` (ids of
 //! matches), `has` and `lacks` (texts), `headers` (null for absent), `same_as` (the whole text of
 //! an earlier step's answer). `save` keeps parts of an answer, for `${name}` in later steps.
@@ -11,14 +12,17 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use firewarden_fhir::yaml;
+use firewarden_testkit::hmac_token;
 use serde_json::{Map, Value, json};
 
-use crate::harness::{TestServer, token};
+use crate::harness::{ISSUER, SECRET, TestServer, claims, now_s, token};
 use crate::http::{Answer, is_own};
 
 const MEMBERS: &[&str] = &[
     "it",
     "as",
+    "bearer",
+    "token",
     "request",
     "send",
     "json",
@@ -86,11 +90,13 @@ impl Conversation {
         let line = step["request"].as_str().unwrap().to_owned();
         let name = step.get("it").and_then(Value::as_str).unwrap_or(&line).to_owned();
         let site = &self.server.site;
-        let mut ask = match step.get("as").and_then(Value::as_str).unwrap_or("root") {
-            "root" => site.root(&line),
-            "anonymous" => site.ask(&line),
-            "bad" => site.bearer("not.a.token", &line),
-            subject => site.bearer(&token(subject), &line),
+        let as_whom = step.get("as").and_then(Value::as_str).unwrap_or("root");
+        let mut ask = match (sent_token(step), as_whom) {
+            (Some(token), _) => site.bearer(&token, &line),
+            (None, "root") => site.root(&line),
+            (None, "anonymous") => site.ask(&line),
+            (None, "bad") => site.bearer("not.a.token", &line),
+            (None, subject) => site.bearer(&token(subject), &line),
         };
         for (name, value) in object(step, "send") {
             ask = ask.header(&name, value.as_str().unwrap());
@@ -126,6 +132,32 @@ impl Conversation {
         });
         text.replace("${url}", &self.server.url)
     }
+}
+
+/// The token that a step writes itself.
+fn sent_token(step: &Map<String, Value>) -> Option<String> {
+    let text = step.get("bearer").map(|text| text.as_str().unwrap().to_owned());
+    text.or_else(|| step.get("token").map(changed_token))
+}
+
+/// A token of the trusted issuer, with these changes.
+fn changed_token(changes: &Value) -> String {
+    let header = replaced(json!({}), &changes["header"]);
+    let claims = replaced(claims(ISSUER, "alice"), &changes["claims"]);
+    let secret = changes["secret"].as_str().unwrap_or(SECRET);
+    hmac_token(changes["alg"].as_str().unwrap_or("HS256"), secret.as_bytes(), &header, &claims)
+}
+
+fn replaced(mut whole: Value, members: &Value) -> Value {
+    for (name, value) in members.as_object().into_iter().flatten() {
+        let whole = whole.as_object_mut().unwrap();
+        match value.get("in").and_then(Value::as_i64) {
+            Some(seconds) => drop(whole.insert(name.clone(), json!(now_s() + seconds))),
+            None if value.is_null() => drop(whole.remove(name)),
+            None => drop(whole.insert(name.clone(), value.clone())),
+        }
+    }
+    whole
 }
 
 fn object(step: &Map<String, Value>, name: &str) -> Map<String, Value> {

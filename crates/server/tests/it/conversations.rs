@@ -36,3 +36,8 @@ async fn a_policy_sees_the_parameters_that_apply() {
 async fn a_caller_is_who_the_trusted_issuer_may_name() {
     each_file("callers").await;
 }
+
+#[tokio::test]
+async fn a_token_is_judged_by_what_the_operator_said() {
+    each_file("trust").await;
+}
