@@ -61,15 +61,20 @@ enum Rule {
 fn rule(interaction: &Interaction) -> Rule {
     match interaction {
         Interaction::UserInfo => Rule::EveryAuthenticatedCaller,
-        Interaction::TestPolicy(_) | Interaction::HealthDetails => Rule::Administrators,
-        Interaction::HistorySystem(_) => Rule::Policies,
-        Interaction::Create(_) | Interaction::Update(..) | Interaction::Delete(..) => {
-            match interaction.resource_type() {
-                // The record of what happened is the server's alone to write.
-                Some(of) if of.name() == "AuditEvent" => Rule::Nobody,
-                of => rule_of_type(of),
-            }
+        Interaction::TestPolicy(_) | Interaction::TestToken(_) | Interaction::HealthDetails => {
+            Rule::Administrators
         }
+        Interaction::HistorySystem(_) | Interaction::Metrics => Rule::Policies,
+        Interaction::Create(_) | Interaction::Update(..) => match interaction.resource_type() {
+            // The record of what happened, and what a token stands for, are the server's alone to
+            // write.
+            Some(of) if matches!(of.name(), "AuditEvent" | "Session") => Rule::Nobody,
+            of => rule_of_type(of),
+        },
+        Interaction::Delete(..) => match interaction.resource_type() {
+            Some(of) if of.name() == "AuditEvent" => Rule::Nobody,
+            of => rule_of_type(of),
+        },
         Interaction::Read(_)
         | Interaction::Vread(..)
         | Interaction::Search(..)

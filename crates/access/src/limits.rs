@@ -4,6 +4,8 @@
 pub const POLICIES_PER_DECISION_MAX: usize = 10_000;
 /// Policies that a denial or an explanation lists.
 pub const CONSIDERED_MAX: usize = 50;
+/// Seconds that a token of this server's own lives at most, whatever its Client asks for.
+pub const SESSION_TOKEN_S_MAX: u64 = 24 * 60 * 60;
 /// Schemas inside one another in a json-schema rule.
 pub const SCHEMA_DEPTH_MAX: usize = 32;
 /// Schemas that a json-schema rule comes to when every `$ref` is written out.

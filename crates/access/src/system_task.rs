@@ -15,6 +15,8 @@ pub enum SystemTask {
     LoadConfiguration,
     /// Looks up the user, client and roles of a credential.
     FindCaller,
+    /// Begins the sessions of issued tokens, and ends those that are over.
+    KeepSessions,
     /// Makes a user for the subject of a token, where its introspector says so.
     CreateUser,
 }
@@ -29,10 +31,11 @@ impl SystemTask {
     pub fn rows(self, of: ResourceType) -> RowFilter {
         let reached = match self {
             Self::Bootstrap => matches!(of.name(), "AccessPolicy" | "Client"),
-            // The server alone writes its record of what happened.
-            Self::InitBundle => of.name() != "AuditEvent",
+            // The server alone writes its record of what happened, and what a token stands for.
+            Self::InitBundle => !matches!(of.name(), "AuditEvent" | "Session"),
             Self::LoadConfiguration => matches!(of.name(), "AccessPolicy" | "TokenIntrospector"),
-            Self::FindCaller => matches!(of.name(), "Client" | "Role" | "User"),
+            Self::FindCaller => matches!(of.name(), "Client" | "Role" | "Session" | "User"),
+            Self::KeepSessions => of.name() == "Session",
             Self::CreateUser => of.name() == "User",
         };
         if reached { RowFilter::everything() } else { RowFilter::nothing() }
@@ -41,26 +44,33 @@ impl SystemTask {
     fn may(self, interaction: &Interaction) -> bool {
         let act = match interaction {
             Interaction::Read(_) | Interaction::Search(..) => self != Self::CreateUser,
-            Interaction::Create(_) => self.writes() || self == Self::CreateUser,
+            Interaction::Create(_) => {
+                self.writes() || matches!(self, Self::KeepSessions | Self::CreateUser)
+            }
             Interaction::Update(..) => self.writes(),
-            Interaction::Delete(..) => self == Self::InitBundle,
+            Interaction::Delete(..) => matches!(self, Self::InitBundle | Self::KeepSessions),
             Interaction::Vread(..)
             | Interaction::HistoryInstance(..)
             | Interaction::HistoryType(..)
             | Interaction::HistorySystem(_)
             | Interaction::UserInfo
             | Interaction::TestPolicy(_)
-            | Interaction::HealthDetails => false,
+            | Interaction::TestToken(_)
+            | Interaction::HealthDetails
+            | Interaction::Metrics => false,
         };
         act && interaction
             .resource_type()
             .is_some_and(|of| self.rows(of) == RowFilter::everything())
     }
 
+    /// Whether it creates and replaces what it reaches.
     fn writes(self) -> bool {
         match self {
             Self::Bootstrap | Self::InitBundle => true,
-            Self::LoadConfiguration | Self::FindCaller | Self::CreateUser => false,
+            Self::LoadConfiguration | Self::FindCaller | Self::KeepSessions | Self::CreateUser => {
+                false
+            }
         }
     }
 }
@@ -68,16 +78,17 @@ impl SystemTask {
 #[cfg(test)]
 mod tests {
     use firewarden_fhir::search::SearchQuery;
-    use firewarden_fhir::{HistoryPage, Id, IfMatch, Resource, SearchForm, Target};
+    use firewarden_fhir::{HistoryPage, Id, IfMatch, Resource, SearchForm, SentToken, Target};
     use serde_json::Map;
 
     use super::*;
 
-    const TASKS: [SystemTask; 5] = [
+    const TASKS: [SystemTask; 6] = [
         SystemTask::Bootstrap,
         SystemTask::InitBundle,
         SystemTask::LoadConfiguration,
         SystemTask::FindCaller,
+        SystemTask::KeepSessions,
         SystemTask::CreateUser,
     ];
 
@@ -100,13 +111,14 @@ mod tests {
 
     #[test]
     fn each_task_reaches_its_own_types_and_no_other() {
-        use SystemTask::{Bootstrap, FindCaller, InitBundle, LoadConfiguration};
+        use SystemTask::{Bootstrap, FindCaller, InitBundle, KeepSessions, LoadConfiguration};
         for (name, tasks) in [
             ("AccessPolicy", &[Bootstrap, InitBundle, LoadConfiguration][..]),
             ("TokenIntrospector", &[InitBundle, LoadConfiguration]),
             ("Client", &[Bootstrap, InitBundle, FindCaller]),
             ("User", &[InitBundle, FindCaller]),
             ("Role", &[InitBundle, FindCaller]),
+            ("Session", &[FindCaller, KeepSessions]),
             ("Patient", &[InitBundle]),
             ("AuditEvent", &[]),
         ] {
@@ -123,11 +135,14 @@ mod tests {
 
     #[test]
     fn only_the_writing_tasks_write() {
-        use SystemTask::{Bootstrap, InitBundle};
+        use SystemTask::{Bootstrap, InitBundle, KeepSessions};
         let update = |name| Interaction::Update(target(name), resource(name), IfMatch::default());
         assert_eq!(who(&update("Client")), [Bootstrap, InitBundle]);
         assert_eq!(who(&update("User")), [InitBundle]);
         assert_eq!(who(&update("AuditEvent")), []);
+        assert_eq!(who(&update("Session")), []);
+        assert_eq!(who(&Interaction::Create(resource("Session"))), [KeepSessions]);
+        assert_eq!(who(&Interaction::Delete(target("Session"), IfMatch::Any)), [KeepSessions]);
         assert_eq!(who(&Interaction::Create(resource("AccessPolicy"))), [Bootstrap, InitBundle]);
         assert_eq!(who(&Interaction::Delete(target("Client"), IfMatch::Any)), [InitBundle]);
         assert_eq!(who(&Interaction::Delete(target("AuditEvent"), IfMatch::Any)), []);
@@ -152,6 +167,8 @@ mod tests {
         for interaction in [
             Interaction::UserInfo,
             Interaction::HealthDetails,
+            Interaction::Metrics,
+            Interaction::TestToken(SentToken::new("x".to_owned())),
             Interaction::HistorySystem(page.clone()),
             Interaction::HistoryType(of("Client"), page),
         ] {

@@ -1,5 +1,6 @@
 //! `firewarden token`: mints and takes apart tokens, for trying things out.
 
+mod explain;
 mod inspect;
 mod mint;
 

@@ -1,5 +1,7 @@
 //! What a request asks for, in FHIR's terms (<https://hl7.org/fhir/R4/http.html>).
 
+use std::fmt;
+
 use serde_json::Value;
 
 use crate::search::SearchQuery;
@@ -31,8 +33,34 @@ pub enum Interaction {
     UserInfo,
     /// `POST /auth/test-policy`.
     TestPolicy(Value),
+    /// `POST /auth/test-token`.
+    TestToken(SentToken),
     /// `GET /health/ready` with details.
     HealthDetails,
+    /// `GET /metrics`.
+    Metrics,
+}
+
+/// A token that was sent to be looked at. It is never shown, in a log of the interaction either.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SentToken(String);
+
+impl SentToken {
+    /// That token.
+    pub fn new(token: String) -> Self {
+        Self(token)
+    }
+
+    /// The token itself, to be judged and not to be kept.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SentToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
 }
 
 /// How a search was sent: policies see the method and the `_search` in the path.
@@ -89,7 +117,9 @@ impl Interaction {
             }
             Self::UserInfo => "UserInfo",
             Self::TestPolicy(_) => "TestPolicy",
+            Self::TestToken(_) => "TestToken",
             Self::HealthDetails => "HealthDetails",
+            Self::Metrics => "Metrics",
         }
     }
 
@@ -104,9 +134,12 @@ impl Interaction {
             Self::Search(query, _) => Some(query.resource_type),
             Self::Create(resource) => Some(resource.resource_type),
             Self::HistoryType(resource_type, _) => Some(*resource_type),
-            Self::HistorySystem(_) | Self::UserInfo | Self::TestPolicy(_) | Self::HealthDetails => {
-                None
-            }
+            Self::HistorySystem(_)
+            | Self::UserInfo
+            | Self::TestPolicy(_)
+            | Self::TestToken(_)
+            | Self::HealthDetails
+            | Self::Metrics => None,
         }
     }
 
@@ -124,7 +157,9 @@ impl Interaction {
             | Self::HistorySystem(_)
             | Self::UserInfo
             | Self::TestPolicy(_)
-            | Self::HealthDetails => None,
+            | Self::TestToken(_)
+            | Self::HealthDetails
+            | Self::Metrics => None,
         }
     }
 
@@ -138,8 +173,12 @@ impl Interaction {
             | Self::HistoryType(..)
             | Self::HistorySystem(_)
             | Self::UserInfo
-            | Self::HealthDetails => "get",
-            Self::Search(_, SearchForm::Post) | Self::Create(_) | Self::TestPolicy(_) => "post",
+            | Self::HealthDetails
+            | Self::Metrics => "get",
+            Self::Search(_, SearchForm::Post)
+            | Self::Create(_)
+            | Self::TestPolicy(_)
+            | Self::TestToken(_) => "post",
             Self::Update(..) => "put",
             Self::Delete(..) => "delete",
         }
@@ -166,7 +205,9 @@ impl Interaction {
             Self::HistorySystem(_) => "/fhir/_history".to_owned(),
             Self::UserInfo => "/auth/userinfo".to_owned(),
             Self::TestPolicy(_) => "/auth/test-policy".to_owned(),
+            Self::TestToken(_) => "/auth/test-token".to_owned(),
             Self::HealthDetails => "/health/ready".to_owned(),
+            Self::Metrics => "/metrics".to_owned(),
         }
     }
 
@@ -184,7 +225,9 @@ impl Interaction {
             | Self::Delete(..)
             | Self::UserInfo
             | Self::TestPolicy(_)
-            | Self::HealthDetails => &[],
+            | Self::TestToken(_)
+            | Self::HealthDetails
+            | Self::Metrics => &[],
         }
     }
 
@@ -201,7 +244,9 @@ impl Interaction {
             | Self::HistorySystem(_)
             | Self::UserInfo
             | Self::TestPolicy(_)
-            | Self::HealthDetails => None,
+            | Self::TestToken(_)
+            | Self::HealthDetails
+            | Self::Metrics => None,
         }
     }
 }

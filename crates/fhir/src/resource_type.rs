@@ -11,7 +11,7 @@ pub struct ResourceType(u16);
 
 /// Our own types: they configure trust and access, and are reached only by a policy that names
 /// them.
-const OWN: &[&str] = &["AccessPolicy", "Client", "Role", "TokenIntrospector", "User"];
+const OWN: &[&str] = &["AccessPolicy", "Client", "Role", "Session", "TokenIntrospector", "User"];
 
 impl ResourceType {
     /// The type of that exact name (case counts).
@@ -28,6 +28,12 @@ impl ResourceType {
     /// Whether it is one of our own types, not of FHIR's.
     pub fn is_own(self) -> bool {
         OWN.contains(&self.name())
+    }
+
+    /// Whether a change to one of them is a change of configuration, which every decision is made
+    /// anew on: our own types, but for the `Session`s that come and go with tokens.
+    pub fn is_configuration(self) -> bool {
+        self.is_own() && self.name() != "Session"
     }
 
     /// Every type, in the order of their names.
@@ -176,6 +182,7 @@ const NAMES: &[&str] = &[
     "Schedule",
     "SearchParameter",
     "ServiceRequest",
+    "Session",
     "Slot",
     "Specimen",
     "SpecimenDefinition",

@@ -17,7 +17,7 @@ use firewarden_fhir::{Id, Timestamp, Version};
 use firewarden_identity::jws::PreparedKey;
 use firewarden_identity::{
     Algorithm, Content, Credentials, Directory, DirectoryUnavailable, Identity, Introspector,
-    OutboundAllow, StoredClient,
+    OutboundAllow, StoredClient, StoredSession,
 };
 use firewarden_testkit::{hmac_token, key};
 use futures_util::FutureExt;
@@ -65,6 +65,10 @@ impl Directory for Nobody {
         _: Map<String, Value>,
         _: Timestamp,
     ) -> Result<Option<Content>, DirectoryUnavailable> {
+        Ok(None)
+    }
+
+    async fn session(&self, _: &Id) -> Result<Option<StoredSession>, DirectoryUnavailable> {
         Ok(None)
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use aws_lc_rs::hmac;
 use firewarden_fhir::Id;
 use moka::sync::Cache;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
@@ -35,11 +35,11 @@ impl Clients {
         }
     }
 
-    /// The active client with that secret, without secrets.
+    /// The active client with that secret, without secrets, if it may use that grant.
     pub(crate) async fn authenticate(
         &self,
-        id: &str,
-        secret: Zeroizing<String>,
+        (id, secret): (&str, Zeroizing<String>),
+        grant: Grant,
         directory: &dyn Directory,
     ) -> Result<Content, Unauthenticated> {
         let stored = match Id::parse(id) {
@@ -47,12 +47,9 @@ impl Clients {
             None => None,
         };
         self.verify(id, secret, stored.as_ref()).await?;
-        let refused = |check| Err(Unauthenticated::ClientRefused(check));
         match stored {
-            Some(client) if !is_active(&client.content) => refused(Check::ActiveClient),
-            Some(client) if !may_use_basic(&client.content) => refused(Check::GrantType),
-            Some(client) => Ok(without_secrets("Client", client.content)),
-            None => refused(Check::ClientSecret),
+            Some(client) => usable(client.content, grant),
+            None => Err(Unauthenticated::ClientRefused(Check::ClientSecret)),
         }
     }
 
@@ -125,7 +122,32 @@ impl Drop for Place<'_> {
     }
 }
 
-fn may_use_basic(client: &Map<String, Value>) -> bool {
+/// A way in which a client may authenticate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Grant {
+    /// HTTP Basic with every request.
+    Basic,
+    /// A session token, got for its secret.
+    ClientCredentials,
+}
+
+impl Grant {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Basic => "basic",
+            Self::ClientCredentials => "client_credentials",
+        }
+    }
+}
+
+/// The client without secrets, if it is active and may use that grant.
+pub(crate) fn usable(client: Content, grant: Grant) -> Result<Content, Unauthenticated> {
+    if !is_active(&client) {
+        return Err(Unauthenticated::ClientRefused(Check::ActiveClient));
+    }
     let grants = client.get("grant_types").and_then(Value::as_array);
-    grants.is_some_and(|grants| grants.iter().any(|grant| grant == "basic"))
+    if !grants.is_some_and(|grants| grants.iter().any(|listed| listed == grant.name())) {
+        return Err(Unauthenticated::ClientRefused(Check::GrantType));
+    }
+    Ok(without_secrets("Client", client))
 }

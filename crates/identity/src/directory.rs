@@ -32,6 +32,9 @@ pub trait Directory: Send + Sync {
     /// The `Role`s whose `user` is that one, in any order.
     async fn roles(&self, user: &Id) -> Result<Vec<Content>, DirectoryUnavailable>;
 
+    /// The `Session` of that id, as it is now: its end is the end of its token.
+    async fn session(&self, id: &Id) -> Result<Option<StoredSession>, DirectoryUnavailable>;
+
     /// Makes a `User` of that id, of its own accord. `None` if there is one, or was.
     async fn create_user(
         &self,
@@ -53,6 +56,19 @@ pub struct StoredClient {
     pub content: Content,
     /// The hash of its secret, as [`hash_secret`](crate::hash_secret) made it.
     pub secret_hash: Option<Zeroizing<String>>,
+}
+
+/// A `Session` as it is stored.
+#[derive(Clone)]
+pub struct StoredSession {
+    /// Whose it is.
+    pub client: Id,
+    /// When it ends.
+    pub expires_at: Timestamp,
+    /// The scopes it was granted.
+    pub scope: Option<String>,
+    /// The hash of its token, as [`session_token_hash`](crate::session_token_hash) makes it.
+    pub token_hash: Zeroizing<Vec<u8>>,
 }
 
 /// Users and clients cannot be looked up now.

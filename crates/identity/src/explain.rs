@@ -14,7 +14,7 @@ use crate::inspect;
 use crate::introspection::{Destination, destination};
 use crate::unauthenticated::{Check, Unauthenticated};
 use crate::unverified::Unverified;
-use crate::{Identity, limits};
+use crate::{Identity, limits, session};
 
 /// The check that some introspector vouches for the issuer, as the log names it.
 const ISSUER: &str = "issuer";
@@ -77,16 +77,24 @@ impl Identity {
     ) -> TokenTrace {
         let mut checks = Checks::default();
         let trusted = self.trusted();
-        let introspector = if let Some(asking) = trusted.asking_about(token) {
+        let introspector = if session::is_ours(token) {
+            let told = "by its form it is a token that this server issued to a client of its own";
+            checks.add("form", true, told);
+            None
+        } else if let Some(asking) = trusted.asking_about(token) {
             opaque::explain(&trusted, asking, token, now, &mut checks).await
         } else if let Some(unverified) = form(token, &mut checks) {
             explain_jwt(&trusted, &unverified, now, &mut checks).await
         } else {
             None
         };
-        let judged = match self.verify(token, now).await {
-            Ok(verified) => self.caller(&verified, directory).await,
-            Err(refusal) => Err(refusal),
+        let judged = if session::is_ours(token) {
+            session::caller(token, directory, now).await
+        } else {
+            match self.verify(token, now).await {
+                Ok(verified) => self.caller(&verified, directory).await,
+                Err(refusal) => Err(refusal),
+            }
         };
         if let Err(refusal) = &judged
             && !checks.names(refusal.check())
@@ -94,7 +102,11 @@ impl Identity {
             checks.add(refusal.check(), false, refused(refusal));
         }
         if let Ok(caller) = &judged {
-            checks.add("user", true, found_user(caller));
+            if session::is_ours(token) {
+                checks.add(Check::Session.label(), true, found_session(caller));
+            } else {
+                checks.add("user", true, found_user(caller));
+            }
             if let Some(client) = caller.client.as_ref().and_then(|client| client.get("id")) {
                 checks.add("client", true, format!("it speaks for the `Client` {client}"));
             }
@@ -240,6 +252,12 @@ fn found_user(caller: &Caller) -> String {
                 .to_owned()
         }
     }
+}
+
+fn found_session(caller: &Caller) -> String {
+    let session = caller.session.token_id.as_deref().unwrap_or_default();
+    let ends = caller.session.expires_at.map(|at| at.to_string()).unwrap_or_default();
+    format!("`Session/{session}` is there, and ends at {ends}")
 }
 
 /// A claim as it is shown: JSON, cut short.

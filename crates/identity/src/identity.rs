@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tracing::error;
 use zeroize::Zeroizing;
 
-use crate::basic::Clients;
+use crate::basic::{Clients, Grant};
 use crate::creation::Creation;
 use crate::credentials::Credentials;
 use crate::directory::{Content, Directory};
@@ -26,7 +26,7 @@ use crate::remote::{Remote, SystemResolver};
 use crate::unauthenticated::{Check, Unauthenticated};
 use crate::unverified::Unverified;
 use crate::verified::{Epoch, Remembered, Verified, fingerprint};
-use crate::{OutboundAllow, limits, resolve};
+use crate::{OutboundAllow, limits, resolve, session};
 
 /// Finds out who asks.
 pub struct Identity {
@@ -197,13 +197,31 @@ impl Identity {
         }
     }
 
+    /// Whether a token can be judged without checking a signature: one of this server's own, and
+    /// one that was verified lately.
+    pub fn needs_no_signature_of(&self, token: &str) -> bool {
+        let fingerprint = fingerprint(token).filter(|_| token.len() <= limits::TOKEN_BYTES_MAX);
+        session::is_ours(token)
+            || fingerprint.is_some_and(|fingerprint| self.remembered.find(&fingerprint).is_some())
+    }
+
+    /// The client that asks for a token of its own by its secret (RFC 6749 section 4.4).
+    pub async fn client_of_token_request(
+        &self,
+        client: &str,
+        secret: Zeroizing<String>,
+        directory: &dyn Directory,
+    ) -> Result<Content, Unauthenticated> {
+        self.clients.authenticate((client, secret), Grant::ClientCredentials, directory).await
+    }
+
     async fn client(
         &self,
         client: &str,
         secret: &Zeroizing<String>,
         directory: &dyn Directory,
     ) -> Result<Content, Unauthenticated> {
-        self.clients.authenticate(client, secret.clone(), directory).await
+        self.clients.authenticate((client, secret.clone()), Grant::Basic, directory).await
     }
 
     /// Whom this identity trusts now.
@@ -218,6 +236,9 @@ impl Identity {
         directory: &dyn Directory,
         now: Timestamp,
     ) -> Result<Caller, Unauthenticated> {
+        if session::is_ours(token) {
+            return session::caller(token, directory, now).await;
+        }
         let verified = self.verify(token, now).await?;
         let mut caller = self.caller(&verified, directory).await?;
         if let (None, Some(trust)) = (&caller.user, &verified.introspector.trust)

@@ -31,9 +31,11 @@ mod resolve;
 
 mod basic;
 mod password;
+mod session;
 
 mod explain;
 
+pub mod ask;
 pub mod inspect;
 pub mod jws;
 pub mod limits;
@@ -41,7 +43,7 @@ pub mod mint;
 
 pub use algorithm::Algorithm;
 pub use credentials::Credentials;
-pub use directory::{Content, Directory, DirectoryUnavailable, StoredClient};
+pub use directory::{Content, Directory, DirectoryUnavailable, StoredClient, StoredSession};
 pub use explain::{CheckResult, TokenTrace};
 pub use identity::Identity;
 pub use introspection::{IntrospectionAnswer, NotAnAnswer, read_answer};
@@ -52,4 +54,5 @@ pub use jwks::KeySetState;
 pub use outbound::{NotAnAllowance, OutboundAllow};
 pub use password::{NotHashable, SALT_BYTES, hash_secret};
 pub use secrets::{MASK, SECRET_POINTERS};
+pub use session::{SESSION_TOKEN_BYTES, session_token, session_token_hash};
 pub use unauthenticated::{Check, Unauthenticated};

@@ -19,6 +19,7 @@ pub const SECRET_POINTERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("Client", &["/secret"]),
+    ("Session", &["/token"]),
     ("User", &["/password"]),
 ];
 

@@ -25,7 +25,7 @@ pub enum Unauthenticated {
     /// The token is not what its introspector demands: another token is needed.
     #[error("token refused: {}", .0.label())]
     TokenRefused(Check),
-    /// There is no such client, or not with that secret, or it may not use Basic.
+    /// There is no such client, or not with that secret, or it may not authenticate in this way.
     #[error("client refused: {}", .0.label())]
     ClientRefused(Check),
     /// The user of the token must not act now.
@@ -154,8 +154,10 @@ pub enum Check {
     ClientSecret,
     /// The client is active.
     ActiveClient,
-    /// The client's `grant_types` hold `basic`.
+    /// The client's `grant_types` hold the way it authenticates.
     GrantType,
+    /// The token of this server's own is of a session that is there.
+    Session,
     /// `client.claim` is a string that can name somebody.
     ClientClaim,
     /// Token and `X-Client-Auth` name one client, not two.
@@ -190,6 +192,7 @@ impl Check {
             Self::ClientSecret => "client-secret",
             Self::ActiveClient => "active-client",
             Self::GrantType => "grant-type",
+            Self::Session => "session",
             Self::ClientClaim => "client-claim",
             Self::OneClient => "one-client",
         }

@@ -31,7 +31,11 @@ pub async fn perform(ports: Ports<'_>, permitted: Permitted) -> Result<Outcome, 
         }
         Interaction::HistoryType(of, page) => history::of_type(ports, of, page, &rows).await,
         Interaction::HistorySystem(page) => history::of_system(ports, page, &rows).await,
-        Interaction::UserInfo | Interaction::TestPolicy(_) | Interaction::HealthDetails => {
+        Interaction::UserInfo
+        | Interaction::TestPolicy(_)
+        | Interaction::TestToken(_)
+        | Interaction::HealthDetails
+        | Interaction::Metrics => {
             let text = "this is not an interaction with resources";
             Err(Failure::BadRequest(Issue::error("not-supported", text)))
         }

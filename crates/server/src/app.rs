@@ -8,9 +8,11 @@ use firewarden_identity::{Identity, OutboundAllow};
 use firewarden_interactions::{Ports, ServerKey};
 use firewarden_store::Store;
 
+use crate::attempts::Attempts;
 use crate::body_memory::BodyMemory;
 use crate::configuration::{Configuration, Snapshot};
 use crate::directory::StoredDirectory;
+use crate::meters::Meters;
 use crate::own_types::{OwnRules, SecretHasher};
 use crate::settings::Settings;
 
@@ -29,6 +31,8 @@ pub(crate) struct App {
     pub(crate) hasher: SecretHasher,
     pub(crate) body_memory: BodyMemory,
     pub(crate) server_key: ServerKey,
+    pub(crate) attempts: Attempts,
+    pub(crate) meters: Meters,
     /// Set when the server is to stop: it is no longer ready.
     pub(crate) stopping: AtomicBool,
 }

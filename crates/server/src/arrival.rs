@@ -80,7 +80,7 @@ pub(crate) fn facts(parts: &Parts, peer: Peer, proxies: &[IpNet], base_url: &str
 
 /// The client's address and scheme. A forwarding header counts only as far as trusted proxies
 /// wrote it: from the right, up to the first address that is not one of theirs.
-fn origin(headers: &HeaderMap, peer: Peer, proxies: &[IpNet]) -> (IpAddr, &'static str) {
+pub(crate) fn origin(headers: &HeaderMap, peer: Peer, proxies: &[IpNet]) -> (IpAddr, &'static str) {
     let trusted = |address: IpAddr| {
         let address = address.to_canonical();
         proxies.iter().any(|network| network.contains(&address))

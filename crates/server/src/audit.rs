@@ -6,13 +6,14 @@ use firewarden_identity::Unauthenticated;
 use http::StatusCode;
 
 use crate::arrival::RequestId;
+use crate::meters::Meters;
 
 /// What is noted of a request on its way. It holds names of policies and of resources' owners, and
 /// never a token, a secret, a query or a body.
 pub(crate) struct AuditRecord {
     request_id: RequestId,
     method: String,
-    operation: String,
+    operation: &'static str,
     resource_type: String,
     issuer: Option<String>,
     subject: Option<String>,
@@ -28,7 +29,7 @@ impl AuditRecord {
         Self {
             request_id,
             method: method.to_string(),
-            operation: String::new(),
+            operation: "",
             resource_type: String::new(),
             issuer: None,
             subject: None,
@@ -38,6 +39,37 @@ impl AuditRecord {
             policies: Vec::new(),
             failed_check: None,
         }
+    }
+
+    /// What is asked for, where it is no interaction.
+    pub(crate) fn operation(&mut self, operation: &'static str) {
+        self.operation = operation;
+    }
+
+    /// The client that asks for a token.
+    pub(crate) fn client(&mut self, client: &serde_json::Map<String, serde_json::Value>) {
+        self.client = client.get("id").and_then(|id| id.as_str()).map(str::to_owned);
+    }
+
+    /// That a token was issued.
+    pub(crate) fn issued(&mut self) {
+        self.decision = "permit";
+    }
+
+    /// That the credential was not looked at, for how often others were refused.
+    pub(crate) fn too_many(&mut self) {
+        self.decision = "unauthenticated";
+        self.failed_check = Some("too-many-attempts");
+    }
+
+    /// Counts the decision.
+    pub(crate) fn count(&self, meters: &Meters) {
+        meters.decision(self.decision, self.failed_check);
+    }
+
+    /// What was asked for.
+    pub(crate) fn asked_operation(&self) -> &'static str {
+        self.operation
     }
 
     /// Who asks.
@@ -60,7 +92,7 @@ impl AuditRecord {
 
     /// What is asked for.
     pub(crate) fn interaction(&mut self, interaction: &Interaction) {
-        self.operation = interaction.operation_id().to_owned();
+        self.operation = interaction.operation_id();
         let resource_type = interaction.resource_type();
         self.resource_type = resource_type.map(|of| of.name().to_owned()).unwrap_or_default();
     }
@@ -102,7 +134,8 @@ impl AuditRecord {
     }
 
     /// Writes the event of the decision on one entry of a Bundle.
-    pub(crate) fn entry_event(&self) {
+    pub(crate) fn entry_event(&self, meters: &Meters) {
+        self.count(meters);
         let status = if self.decision == "permit" { StatusCode::OK } else { StatusCode::FORBIDDEN };
         self.event(status, Some("entry of a Bundle"));
     }
@@ -112,7 +145,7 @@ impl AuditRecord {
         Self {
             request_id: self.request_id,
             method: self.method.clone(),
-            operation: String::new(),
+            operation: "",
             resource_type: String::new(),
             issuer: self.issuer.clone(),
             subject: self.subject.clone(),

@@ -6,13 +6,13 @@ use async_trait::async_trait;
 use firewarden_access::SystemTask;
 use firewarden_fhir::search::{Criterion, ReferenceValue, SearchQuery, TokenValue};
 use firewarden_fhir::{Definitions, Id, Interaction, Resource, ResourceType, Target, Timestamp};
-use firewarden_identity::{Content, Directory, DirectoryUnavailable, StoredClient};
+use firewarden_identity::{Content, Directory, DirectoryUnavailable, StoredClient, StoredSession};
 use firewarden_store::{Change, Read, Store, StoreError, Write, WriteError, WriteRequest};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use crate::configuration::content;
-use crate::limits;
+use crate::{limits, sessions};
 
 /// The stored users, roles and clients. What is remembered is remembered for one policy version:
 /// every change to one of them makes a new one.
@@ -131,6 +131,23 @@ impl Directory for StoredDirectory {
 
     async fn roles(&self, user: &Id) -> Result<Vec<Content>, DirectoryUnavailable> {
         self.ask(Question::Roles(user.clone())).await
+    }
+
+    /// Read anew each time: sessions end without a new policy version.
+    async fn session(&self, id: &Id) -> Result<Option<StoredSession>, DirectoryUnavailable> {
+        let Some(of) = ResourceType::parse("Session") else {
+            return Ok(None);
+        };
+        let target = Target::new(of, id.clone());
+        let rows = SystemTask::FindCaller.rows(of);
+        let Read::Found(stored) = self.store.read(&target, &rows).await.map_err(unavailable)?
+        else {
+            return Ok(None);
+        };
+        let secrets = self.store.secrets(&target, &rows).await.map_err(unavailable)?;
+        let hash = secrets.into_iter().find(|(pointer, _)| pointer == "/token");
+        let content = content(&stored).unwrap_or_default();
+        Ok(hash.and_then(|(_, token_hash)| sessions::stored(&content, token_hash)))
     }
 
     async fn create_user(

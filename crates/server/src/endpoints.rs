@@ -1,9 +1,17 @@
 //! What is answered besides FHIR's interactions.
 
+mod discovery;
 mod health;
+mod metrics;
 mod test_policy;
+mod test_token;
+mod token;
 mod userinfo;
 
+pub(crate) use discovery::{metadata_url, protected_resource, smart_configuration};
 pub(crate) use health::{health_details, live, ready};
+pub(crate) use metrics::metrics;
 pub(crate) use test_policy::test_policy;
+pub(crate) use test_token::test_token;
+pub(crate) use token::{TokenAnswer, TokenRefusal, token};
 pub(crate) use userinfo::userinfo;

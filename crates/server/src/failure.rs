@@ -7,11 +7,15 @@ use firewarden_interactions::Failure;
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::attempts::Wait;
+
 /// Why a request is not answered with what it asked for.
 #[derive(Debug)]
 pub(crate) enum Refusal {
     /// The credential is not accepted, or could not be judged.
     Unauthenticated(Unauthenticated),
+    /// Too many credentials from there were refused; this one was not looked at.
+    TooManyAttempts(Wait),
     /// No credential was sent, and no policy allows anonymous callers this.
     CredentialNeeded,
     /// No policy allows it.
@@ -57,6 +61,11 @@ impl Refusal {
     pub(crate) fn told(&self) -> Told {
         match self {
             Self::Unauthenticated(why) => unauthenticated(why),
+            Self::TooManyAttempts(Wait { seconds }) => {
+                let text = "too many attempts failed: try again later";
+                let told = error(StatusCode::TOO_MANY_REQUESTS, "throttled", text);
+                Told { retry_after_s: Some(*seconds), ..told }
+            }
             Self::CredentialNeeded => {
                 error(StatusCode::UNAUTHORIZED, "login", "a credential is needed")
             }
@@ -115,7 +124,8 @@ impl Refusal {
             Self::Failed(Failure::Unavailable(why) | Failure::Unknown(why)) | Self::Fault(why) => {
                 Some(why.clone())
             }
-            Self::CredentialNeeded
+            Self::TooManyAttempts(_)
+            | Self::CredentialNeeded
             | Self::Forbidden
             | Self::NotServed(_)
             | Self::BadRequest(_)

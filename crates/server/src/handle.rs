@@ -1,9 +1,10 @@
 //! One HTTP request, taken apart for the pipeline and put together again.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
-use firewarden_fhir::request::Body as ReadBody;
+use firewarden_fhir::request::{Body as ReadBody, NotServed};
 use firewarden_identity::Credentials;
 use firewarden_interactions::bundle::ReadBundle;
 use firewarden_interactions::{Failure, capability_statement};
@@ -13,17 +14,20 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::Full;
 use hyper::body::Incoming;
+use serde_json::Value;
 
 use crate::app::{App, new_id};
 use crate::arrival::{self, Peer, RequestId, X_CLIENT_AUTH};
 use crate::audit::AuditRecord;
 use crate::body::{self, NotCollected};
+use crate::configuration::Snapshot;
+use crate::endpoints::TokenRefusal;
 use crate::failure::Refusal;
 use crate::media::{self, Form};
 use crate::pipeline::{Answer, authenticate, serve};
 use crate::respond::Writing;
 use crate::route::{self, Place, Public, Words};
-use crate::{endpoints, limits};
+use crate::{attempts, endpoints, limits};
 
 /// Answers one request.
 pub(crate) async fn handle(
@@ -31,40 +35,54 @@ pub(crate) async fn handle(
     peer: Peer,
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
+    let began = monotonic_now();
     let request_id = RequestId::new();
     let (parts, body) = request.into_parts();
     let head_only = parts.method == Method::HEAD;
     let has_credential =
         parts.headers.contains_key(AUTHORIZATION) || parts.headers.contains_key(X_CLIENT_AUTH);
     let query = parts.uri.query().unwrap_or_default();
-    let form = media::asked_for(&parts.headers, query);
     let path = parts.uri.path();
     let place = Place::of(path);
+    let public = route::public(&parts.method, path, has_credential);
+    let form = public.and_then(own_form).or_else(|| media::asked_for(&parts.headers, query));
     let writing = Writing {
         form: form.unwrap_or(Form::FhirJson),
         root: matches!(place, Ok(Place::Own(_))) || (path == "/" && parts.method == Method::PUT),
         public_url: &app.public_url,
+        path,
         request_id,
         has_credential,
     };
-    if let Some(public) = route::public(&parts.method, path, has_credential) {
-        let (status, text) = public_answer(&app, public).await;
-        return without_body_of_head(writing.json(status, text), head_only);
-    }
     let mut audit = AuditRecord::new(request_id, &parts.method);
     let asking = Asking { app: &app, parts: &parts, peer, form_is_known: form.is_some() };
-    let work = asking.answer(body, place, &mut audit);
-    let answer = match tokio::time::timeout(limits::REQUEST_S_MAX, work).await {
-        Ok(answer) => answer,
-        Err(_) => Err(Refusal::TimedOut),
+    let response = match public {
+        Some(Public::Token) => asking.token(body, &writing, &mut audit).await,
+        Some(public) => {
+            audit.operation("Public");
+            let (status, text) = public_answer(&app, public).await;
+            writing.json(status, text)
+        }
+        None => asking.decided(body, place, &writing, &mut audit).await,
     };
-    let why = answer.as_ref().err().and_then(Refusal::for_log);
-    let response = match answer {
-        Ok(answer) => writing.answer(Ok(answer)),
-        Err(refusal) => writing.answer(Err(&refusal)),
-    };
-    audit.event(response.status(), why.as_deref());
+    app.meters.request(audit.asked_operation(), response.status(), began.elapsed());
     without_body_of_head(response, head_only)
+}
+
+/// A time that only goes forward, to measure by.
+#[expect(clippy::disallowed_methods, reason = "the server is where the clock is read")]
+fn monotonic_now() -> Instant {
+    Instant::now()
+}
+
+/// The form of answers that OAuth defines, whatever is asked for.
+fn own_form(public: Public) -> Option<Form> {
+    match public {
+        Public::ProtectedResource { .. } | Public::SmartConfiguration | Public::Token => {
+            Some(Form::Json)
+        }
+        Public::Live | Public::Ready | Public::Capabilities => None,
+    }
 }
 
 async fn public_answer(app: &App, public: Public) -> (StatusCode, String) {
@@ -73,9 +91,27 @@ async fn public_answer(app: &App, public: Public) -> (StatusCode, String) {
         Public::Ready => endpoints::ready(app).await,
         Public::Capabilities => {
             let version = env!("CARGO_PKG_VERSION");
-            let statement = capability_statement(&app.public_url, version);
-            (StatusCode::OK, statement.to_string())
+            (StatusCode::OK, capability_statement(&app.public_url, version).to_string())
         }
+        Public::ProtectedResource { below } => {
+            discovered(app, |snapshot| endpoints::protected_resource(app, snapshot, below)).await
+        }
+        Public::SmartConfiguration => {
+            discovered(app, |snapshot| endpoints::smart_configuration(app, snapshot)).await
+        }
+        // A token is answered where the body is read, and never comes here.
+        Public::Token => (StatusCode::METHOD_NOT_ALLOWED, "{}".to_owned()),
+    }
+}
+
+/// A document of the configuration as it is now.
+async fn discovered(
+    app: &App,
+    document: impl FnOnce(&Snapshot) -> Value + Send,
+) -> (StatusCode, String) {
+    match app.configuration.current().await {
+        Ok(snapshot) => (StatusCode::OK, document(&snapshot).to_string()),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "{}".to_owned()),
     }
 }
 
@@ -93,10 +129,61 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
+    /// The answer to what is decided.
+    async fn decided(
+        &self,
+        body: Incoming,
+        place: Result<Place<'_>, NotServed>,
+        writing: &Writing<'_>,
+        audit: &mut AuditRecord,
+    ) -> Response<Full<Bytes>> {
+        let work = self.answer(body, place, audit);
+        let answer = match tokio::time::timeout(limits::REQUEST_S_MAX, work).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Refusal::TimedOut),
+        };
+        let why = answer.as_ref().err().and_then(Refusal::for_log);
+        let response = match answer {
+            Ok(answer) => writing.answer(Ok(answer)),
+            Err(refusal) => writing.answer(Err(&refusal)),
+        };
+        self.note(&response, why.as_deref(), audit);
+        response
+    }
+
+    /// The answer to a client that asks for a token.
+    async fn token(
+        &self,
+        body: Incoming,
+        writing: &Writing<'_>,
+        audit: &mut AuditRecord,
+    ) -> Response<Full<Bytes>> {
+        audit.operation("IssueToken");
+        let proxies = &self.app.settings.trusted_proxies;
+        let (address, _) = arrival::origin(&self.parts.headers, self.peer, proxies);
+        let from = attempts::Place::of(address);
+        let work = endpoints::token(self.app, self.parts, body, from, audit);
+        let answer = match tokio::time::timeout(limits::REQUEST_S_MAX, work).await {
+            Ok(answer) => answer,
+            Err(_) => Err(TokenRefusal::Unavailable { retry_after_s: 1, why: "timeout".into() }),
+        };
+        let why = answer.as_ref().err().and_then(TokenRefusal::for_log);
+        let answer = answer.unwrap_or_else(|refusal| refusal.answer());
+        let response = writing.token(answer);
+        self.note(&response, why.as_deref(), audit);
+        response
+    }
+
+    /// Notes the decision, in the log and in the counts.
+    fn note(&self, response: &Response<Full<Bytes>>, why: Option<&str>, audit: &AuditRecord) {
+        audit.event(response.status(), why);
+        audit.count(&self.app.meters);
+    }
+
     async fn answer(
         &self,
         body: Incoming,
-        place: Result<Place<'_>, firewarden_fhir::request::NotServed>,
+        place: Result<Place<'_>, NotServed>,
         audit: &mut AuditRecord,
     ) -> Result<Answer, Refusal> {
         let Self { app, parts, .. } = self;
@@ -114,7 +201,7 @@ impl Asking<'_> {
             // A body is only read of callers whose credential is accepted, by the configuration as
             // it is now: a provider that was trusted a moment ago counts already.
             app.configuration.current().await.map_err(Failure::from)?;
-            let caller = authenticate(app, &credentials, crate::app::now(), audit).await?;
+            let caller = authenticate(app, &credentials, &facts, crate::app::now(), audit).await?;
             anonymous = caller.is_anonymous();
         }
         // Nobody sends a Bundle of that size without saying who sends it.

@@ -15,8 +15,11 @@ mod failure;
 mod first_bytes;
 mod respond;
 
+mod attempts;
 mod audit;
 mod endpoints;
+mod meters;
+mod sessions;
 
 mod app;
 mod configuration;

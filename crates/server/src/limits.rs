@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
+pub use crate::attempts::{Patience, Rate};
+
 /// Bytes of the request line's target.
 pub const URI_BYTES_MAX: usize = 8 * 1024;
 /// Header fields of a request.
@@ -54,3 +58,28 @@ pub const LOG_BYTES_WAITING_MAX: usize = 4 * 1024 * 1024;
 pub const LOG_FLUSH_S: Duration = Duration::from_millis(20);
 /// Compressed bytes that are decompressed on the request's own thread.
 pub const DECOMPRESSED_INLINE_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of a request for a token.
+pub const TOKEN_REQUEST_BYTES_MAX: usize = 16 * 1024;
+/// Seconds that a session token lives when its client does not say.
+pub const SESSION_S_DEFAULT: u64 = 60 * 60;
+/// How often sessions that are over are ended.
+pub const SESSION_SWEEP_S: Duration = Duration::from_secs(60);
+/// Tokens that one client is issued.
+pub const TOKENS_ISSUED: Rate = Rate { burst: 60, per_s: 1 };
+/// Credentials of one place that are refused; more are not looked at.
+pub const REFUSALS: Rate = Rate { burst: 5_000, per_s: 250 };
+/// Wrong secrets of one client at one place.
+pub const FAILURES_OF_CLIENT_AT_PLACE: Patience = Patience { free: 5, wait_s_max: 300 };
+/// Wrong secrets of any client at one place.
+pub const FAILURES_AT_PLACE: Patience = Patience { free: 20, wait_s_max: 60 };
+/// Wrong secrets of one client at any place. Whoever guesses can make a client at a new place wait
+/// for so long, and no longer.
+pub const FAILURES_OF_CLIENT: Patience = Patience { free: 50, wait_s_max: 5 };
+/// How long after the last failure the earlier ones are forgotten.
+pub const FAILURES_REMEMBERED: SignedDuration = SignedDuration::from_mins(15);
+/// How long a place counts as a client's own after it authenticated there.
+pub const AUTHENTICATED_KNOWN: SignedDuration = SignedDuration::from_hours(24);
+/// How long it is not noted again that a client authenticated at a place.
+pub const AUTHENTICATED_NOTED_AGAIN: SignedDuration = SignedDuration::from_mins(15);
+/// Entries of each table of attempts.
+pub const ATTEMPTS_REMEMBERED_MAX: u64 = 20_000;

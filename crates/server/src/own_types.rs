@@ -9,7 +9,7 @@ use firewarden_fhir::search::SearchQuery;
 use firewarden_fhir::{Id, Issue, ResourceType, Target};
 use firewarden_identity::{
     Introspector, OutboundAllow, SALT_BYTES, SECRET_POINTERS, check_introspector, conflicts,
-    hash_secret, moved_credential, needs_binding,
+    hash_secret, moved_credential, needs_binding, session_token_hash,
 };
 use firewarden_interactions::OwnTypes;
 use firewarden_store::Store;
@@ -147,6 +147,7 @@ impl OwnTypes for OwnRules<'_> {
         match resource_type.name() {
             // A provider's secret is used as it is; it is sealed at rest.
             "TokenIntrospector" => Some(Zeroizing::new(secret.as_bytes().to_vec())),
+            "Session" => Some(session_token_hash(&secret)),
             // A hash that another server made is kept as it is, and authenticates nobody.
             _ if secret.starts_with("$s0$") => Some(Zeroizing::new(secret.as_bytes().to_vec())),
             _ => self.hasher.hash(secret).await,

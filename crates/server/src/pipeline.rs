@@ -15,6 +15,7 @@ use firewarden_interactions::{Failure, Outcome, perform};
 use futures_util::{StreamExt, stream};
 
 use crate::app::App;
+use crate::attempts::Attempt;
 use crate::audit::AuditRecord;
 use crate::configuration::Snapshot;
 use crate::failure::Refusal;
@@ -27,6 +28,8 @@ pub(crate) enum Answer {
     One(Outcome),
     /// Of a Bundle's entries, in their order.
     Bundle(BundleKind, Vec<Result<Outcome, Refusal>>),
+    /// The metrics.
+    Metrics(String),
 }
 
 /// One moment of the server, that a whole request is decided and performed in.
@@ -53,7 +56,7 @@ impl Moment<'_> {
             return Ok(self);
         }
         let now = crate::app::now();
-        let caller = authenticate(self.app, self.credentials, now, audit).await?;
+        let caller = authenticate(self.app, self.credentials, &self.facts, now, audit).await?;
         Ok(Self { snapshot, caller, now, ..self })
     }
 }
@@ -70,13 +73,22 @@ pub(crate) async fn serve(
     for _ in 0..limits::DECISIONS_MAX {
         let now = crate::app::now();
         let snapshot = app.configuration.current().await.map_err(Failure::from)?;
-        let caller = authenticate(app, credentials, now, audit).await?;
+        let caller = authenticate(app, credentials, facts, now, audit).await?;
         let asked = asked(now).map_err(|refusal| hide_from_anonymous(&caller, refusal))?;
         let facts = Arc::clone(facts);
         let moment = Moment { app, credentials, snapshot, caller, facts, now };
         let answer = match asked {
+            Asked::One(routed) if routed.interaction == Interaction::Metrics => {
+                metrics(&moment, *routed, audit).map(Answer::Metrics)
+            }
             Asked::One(routed) => one(&moment, *routed, audit).await.map(Answer::One),
-            Asked::Bundle(bundle) => entries(&moment, bundle, audit).await,
+            Asked::Bundle(bundle) => {
+                audit.operation(match bundle.kind {
+                    BundleKind::Batch => "Batch",
+                    BundleKind::Transaction => "Transaction",
+                });
+                entries(&moment, bundle, audit).await
+            }
         };
         match answer {
             Err(Refusal::Failed(Failure::StaleDecision)) => {}
@@ -90,10 +102,18 @@ pub(crate) async fn serve(
 pub(crate) async fn authenticate(
     app: &App,
     credentials: &Credentials<'_>,
+    facts: &RequestFacts,
     now: Timestamp,
     audit: &mut AuditRecord,
 ) -> Result<Arc<Caller>, Refusal> {
+    let attempt = Attempt::of(credentials, facts.remote_address, now);
+    let is_known = |token: &str| app.identity.needs_no_signature_of(token);
+    attempt.may_be_made(&app.attempts, is_known).map_err(|wait| {
+        audit.too_many();
+        Refusal::TooManyAttempts(wait)
+    })?;
     let caller = app.identity.authenticate(credentials, &app.directory, now).await;
+    attempt.note(&app.attempts, &caller);
     let caller = caller.map_err(|why: Unauthenticated| {
         audit.unauthenticated(&why);
         Refusal::Unauthenticated(why)
@@ -118,6 +138,15 @@ async fn one(
         Some(defect) => Err(Refusal::BadRequest(defect)),
         None => act(moment, permitted).await,
     }
+}
+
+/// Decides whether the metrics are told, and writes them.
+fn metrics(
+    moment: &Moment<'_>,
+    routed: Routed,
+    audit: &mut AuditRecord,
+) -> Result<String, Refusal> {
+    permit(moment, routed, audit).map(|_| endpoints::metrics(moment))
 }
 
 /// Decides one interaction. What is wrong with the request is told only to who may do it.
@@ -146,8 +175,10 @@ async fn act(moment: &Moment<'_>, permitted: Permitted) -> Result<Outcome, Refus
     match permitted.interaction() {
         Interaction::UserInfo => return Ok(endpoints::userinfo(&moment.caller)),
         Interaction::TestPolicy(request) => return endpoints::test_policy(moment, request).await,
+        Interaction::TestToken(token) => return Ok(endpoints::test_token(moment, token).await),
         Interaction::HealthDetails => return Ok(endpoints::health_details(moment).await),
-        Interaction::Read(_)
+        Interaction::Metrics
+        | Interaction::Read(_)
         | Interaction::Vread(..)
         | Interaction::Search(..)
         | Interaction::Create(_)
@@ -202,7 +233,7 @@ async fn transaction(
             Ok(BundleEntry { routed, query }) => {
                 let mut audit = audit.of_entry();
                 let decided = permit(&moment.of_entry(query.as_deref()), routed, &mut audit);
-                audit.entry_event();
+                audit.entry_event(&moment.app.meters);
                 let (permit, defect) = decided?;
                 permitted.push(permit);
                 first_defect = first_defect.or(defect.map(Refusal::BadRequest));
@@ -245,7 +276,7 @@ async fn batch(
             }
             Err(defect) => Err(refusal_of(defect)),
         };
-        audit.entry_event();
+        audit.entry_event(&moment.app.meters);
         let bytes = answer.as_ref().map_or(0, Outcome::body_bytes);
         answered.fetch_add(bytes, Ordering::Relaxed);
         answer

@@ -16,8 +16,10 @@ use jiff::fmt::rfc2822;
 use serde_json::Value;
 
 use crate::arrival::RequestId;
+use crate::endpoints::{TokenAnswer, metadata_url};
 use crate::failure::Refusal;
 use crate::media::Form;
+use crate::meters::Exposition;
 use crate::pipeline::Answer;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -30,6 +32,8 @@ pub(crate) struct Writing<'a> {
     pub(crate) root: bool,
     /// This server's public URL.
     pub(crate) public_url: &'a str,
+    /// The path that was asked for.
+    pub(crate) path: &'a str,
     /// The request's name.
     pub(crate) request_id: RequestId,
     /// Whether a credential was sent.
@@ -49,9 +53,29 @@ impl Writing<'_> {
         let draft = match answer {
             Ok(Answer::One(outcome)) => self.outcome(outcome),
             Ok(Answer::Bundle(kind, entries)) => self.bundle(kind, entries),
+            Ok(Answer::Metrics(text)) => return self.metrics(text),
             Err(refusal) => self.refusal(refusal),
         };
         self.finish(draft)
+    }
+
+    /// What a client that asks for a token is answered.
+    pub(crate) fn token(&self, answer: TokenAnswer) -> Response<Full<Bytes>> {
+        let mut headers = Vec::new();
+        if answer.status == StatusCode::UNAUTHORIZED {
+            headers.push((WWW_AUTHENTICATE, r#"Basic realm="token""#.to_owned()));
+        }
+        headers.extend(answer.retry_after_s.map(|seconds| (RETRY_AFTER, seconds.to_string())));
+        let text = Some(answer.body.as_str().to_owned());
+        self.finish(Draft { status: answer.status, text, headers })
+    }
+
+    fn metrics(&self, text: String) -> Response<Full<Bytes>> {
+        let draft = Draft { status: StatusCode::OK, text: None, headers: Vec::new() };
+        let mut response = self.finish(draft).map(|_| Full::from(text));
+        let content_type = HeaderValue::from_static(Exposition::CONTENT_TYPE);
+        response.headers_mut().insert(CONTENT_TYPE, content_type);
+        response
     }
 
     /// A JSON text with that status.
@@ -117,9 +141,10 @@ impl Writing<'_> {
         let told = refusal.told();
         let mut headers = Vec::new();
         if told.status == StatusCode::UNAUTHORIZED {
-            let challenge =
-                if self.has_credential { r#"Bearer error="invalid_token""# } else { "Bearer" };
-            headers.push((WWW_AUTHENTICATE, challenge.to_owned()));
+            let error = if self.has_credential { r#"error="invalid_token", "# } else { "" };
+            let metadata = metadata_url(self.public_url, self.path);
+            let challenge = format!("Bearer {error}resource_metadata=\"{metadata}\"");
+            headers.push((WWW_AUTHENTICATE, challenge));
         }
         if let Some(seconds) = told.retry_after_s {
             headers.push((RETRY_AFTER, seconds.to_string()));

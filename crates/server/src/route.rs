@@ -2,7 +2,7 @@
 
 use firewarden_fhir::request::{Body, NotServed, RestRequest, Routed};
 use firewarden_fhir::search::Handling;
-use firewarden_fhir::{Interaction, Issue, ResourceType};
+use firewarden_fhir::{Interaction, Issue, ResourceType, SentToken};
 use firewarden_interactions::bundle::{BundleRequest, ReadBundle, bundle_of_array};
 use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE};
 use http::{HeaderMap, HeaderName, Method};
@@ -10,8 +10,7 @@ use serde_json::Value;
 
 use crate::failure::Refusal;
 
-/// The routes that are answered without a decision, and without reading credentials. This list is
-/// the whole of it.
+/// The routes that are answered without a decision. This list is the whole of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Public {
     /// `GET /health/live`.
@@ -20,6 +19,12 @@ pub(crate) enum Public {
     Ready,
     /// `GET /fhir/metadata`.
     Capabilities,
+    /// `GET /.well-known/oauth-protected-resource`: of the root, or of what is below `/fhir`.
+    ProtectedResource { below: &'static str },
+    /// `GET /.well-known/smart-configuration`.
+    SmartConfiguration,
+    /// `POST /auth/token`. It reads the credential of the client that asks, and answers it alone.
+    Token,
 }
 
 /// The public routes, by path.
@@ -27,13 +32,21 @@ const PUBLIC: &[(&str, Public)] = &[
     ("/health/live", Public::Live),
     ("/health/ready", Public::Ready),
     ("/fhir/metadata", Public::Capabilities),
+    ("/.well-known/oauth-protected-resource", Public::ProtectedResource { below: "" }),
+    ("/.well-known/oauth-protected-resource/fhir", Public::ProtectedResource { below: "/fhir" }),
+    ("/.well-known/smart-configuration", Public::SmartConfiguration),
+    ("/fhir/.well-known/smart-configuration", Public::SmartConfiguration),
+    ("/auth/token", Public::Token),
 ];
 
 /// The public route of a request, if it is one.
 pub(crate) fn public(method: &Method, path: &str, has_credential: bool) -> Option<Public> {
     let reads = method == Method::GET || method == Method::HEAD;
-    let (_, route) = PUBLIC.iter().find(|(public, _)| *public == path).filter(|_| reads)?;
-    (*route != Public::Ready || !has_credential).then_some(*route)
+    let (_, route) = PUBLIC.iter().find(|(public, _)| *public == path)?;
+    if *route == Public::Token {
+        return (method == Method::POST).then_some(*route);
+    }
+    (reads && (*route != Public::Ready || !has_credential)).then_some(*route)
 }
 
 /// What a request asks for.
@@ -57,6 +70,12 @@ pub(crate) enum Place<'p> {
     UserInfo,
     /// `/auth/test-policy`.
     TestPolicy,
+    /// `/auth/test-token`.
+    TestToken,
+    /// `/auth/token`, in another way than it is served.
+    Token,
+    /// `/metrics`.
+    Metrics,
     /// `/health/ready`, with a credential.
     HealthDetails,
 }
@@ -68,6 +87,9 @@ impl<'p> Place<'p> {
             "/" | "/fhir" | "/fhir/" => return Ok(Self::Base),
             "/auth/userinfo" => return Ok(Self::UserInfo),
             "/auth/test-policy" => return Ok(Self::TestPolicy),
+            "/auth/test-token" => return Ok(Self::TestToken),
+            "/auth/token" => return Ok(Self::Token),
+            "/metrics" => return Ok(Self::Metrics),
             "/health/ready" => return Ok(Self::HealthDetails),
             _ => {}
         }
@@ -130,9 +152,17 @@ pub(crate) fn asked(
             let (value, defect) = object(body);
             Ok(one(Interaction::TestPolicy(value), defect))
         }
-        Place::UserInfo | Place::HealthDetails | Place::TestPolicy => {
-            Err(Refusal::NotServed(NotServed::Method))
+        Place::TestToken if posts => {
+            let (token, defect) = sent_token(body);
+            Ok(one(Interaction::TestToken(token), defect))
         }
+        Place::Metrics if reads => Ok(one(Interaction::Metrics, None)),
+        Place::UserInfo
+        | Place::HealthDetails
+        | Place::TestPolicy
+        | Place::TestToken
+        | Place::Token
+        | Place::Metrics => Err(Refusal::NotServed(NotServed::Method)),
     }
 }
 
@@ -146,6 +176,18 @@ fn object(body: Body) -> (Value, Option<Issue>) {
         Body::Defective(defect) => (Value::Null, Some(defect)),
         Body::Json(_) | Body::Empty | Body::Form(_) => {
             (Value::Null, Some(Issue::error("structure", "the body is not a JSON object")))
+        }
+    }
+}
+
+/// The token of `{token}`.
+fn sent_token(body: Body) -> (SentToken, Option<Issue>) {
+    let (mut value, defect) = object(body);
+    match value.get_mut("token").map(Value::take) {
+        Some(Value::String(token)) => (SentToken::new(token), defect),
+        _ => {
+            let missing = Issue::error("required", "`token` is missing or not a text");
+            (SentToken::new(String::new()), defect.or(Some(missing)))
         }
     }
 }
@@ -206,7 +248,22 @@ mod tests {
     #[test]
     fn the_public_routes_are_these_and_no_others() {
         let paths: Vec<&str> = PUBLIC.iter().map(|(path, _)| *path).collect();
-        assert_eq!(paths, ["/health/live", "/health/ready", "/fhir/metadata"]);
+        assert_eq!(
+            paths,
+            [
+                "/health/live",
+                "/health/ready",
+                "/fhir/metadata",
+                "/.well-known/oauth-protected-resource",
+                "/.well-known/oauth-protected-resource/fhir",
+                "/.well-known/smart-configuration",
+                "/fhir/.well-known/smart-configuration",
+                "/auth/token",
+            ]
+        );
+        assert_eq!(public(&Method::GET, "/auth/token", false), None);
+        assert_eq!(public(&Method::POST, "/auth/token", true), Some(Public::Token));
+        assert_eq!(public(&Method::POST, "/.well-known/smart-configuration", false), None);
         assert_eq!(public(&Method::GET, "/health/ready", true), None);
         assert_eq!(public(&Method::POST, "/fhir/metadata", false), None);
         assert_eq!(public(&Method::GET, "/fhir/metadata/", false), None);

@@ -13,15 +13,17 @@ use tracing::{info, warn};
 use zeroize::Zeroizing;
 
 use crate::app::App;
+use crate::attempts::Attempts;
 use crate::body_memory::BodyMemory;
 use crate::bootstrap::{self, BootstrapError};
 use crate::configuration::Configuration;
 use crate::directory::StoredDirectory;
+use crate::meters::Meters;
 use crate::own_types::SecretHasher;
 use crate::secrets_key::{self, SecretsKeyError};
 use crate::settings::{Settings, SettingsError};
 use crate::tls::{self, TlsError};
-use crate::{limits, listen, logging};
+use crate::{limits, listen, logging, sessions};
 
 /// Why the server did not start. Each is one line that says what to mend.
 #[derive(Debug, thiserror::Error)]
@@ -123,7 +125,9 @@ async fn serve_opened(
         root_client_id: app.settings.root_client_id.to_string(),
         generated_secret,
     });
+    let sweeping = tokio::spawn(sessions::sweep(Arc::clone(app)));
     listen::listen(Arc::clone(app), listener, tls, stop).await;
+    sweeping.abort();
     Ok(())
 }
 
@@ -163,6 +167,8 @@ async fn open(settings: Settings, public_url: String) -> Result<App, ServeError>
         configuration: configuration.await.map_err(database)?,
         directory: StoredDirectory::new(store.clone()),
         hasher: SecretHasher::new(),
+        attempts: Attempts::new(),
+        meters: Meters::default(),
         body_memory: BodyMemory::new(),
         stopping: AtomicBool::new(false),
         settings,

@@ -151,6 +151,10 @@ impl Sqlite {
         self.writer.queue(preparer.request(request)?)
     }
 
+    pub(crate) fn writes_waiting(&self) -> usize {
+        self.writer.waiting()
+    }
+
     /// Whether it can be read and the writer lives.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
         self.points.check()?;

@@ -163,9 +163,15 @@ impl Store {
         self.sqlite.secrets(target, rows)
     }
 
-    /// The current version of the policies: grows with every change to our own types.
+    /// The current version of the policies: grows with every change to our own types but
+    /// `Session`.
     pub fn policy_version(&self) -> u64 {
         self.sqlite.policy_version()
+    }
+
+    /// Requests that wait for the writer: for metrics.
+    pub fn writes_waiting(&self) -> usize {
+        self.sqlite.writes_waiting()
     }
 
     /// Whether the store can read and write now: for readiness.

@@ -4,6 +4,7 @@ use firewarden_fhir::Issue;
 use serde_json::{Map, Value};
 
 use super::shape::Shape;
+use crate::limits::SESSION_TOKEN_S_MAX;
 
 /// The grant types that a client can authenticate by.
 const SERVED: &[&str] = &["basic", "client_credentials"];
@@ -23,6 +24,19 @@ pub(super) fn check(content: &Map<String, Value>) -> Vec<Issue> {
         if !SERVED.contains(&grant) {
             let told = format!("`{grant}` is not served: the client cannot authenticate by it");
             shape.doubt(told, shape.at("grant_types").item(index));
+        }
+    }
+    if let Some(life) = content.get("access_token_expiration") {
+        match life.as_u64() {
+            None | Some(0) => {
+                let told = "`access_token_expiration` is a whole number of seconds from 1 up";
+                shape.refuse("value", told.into(), shape.at("access_token_expiration"));
+            }
+            Some(life_s) if life_s > SESSION_TOKEN_S_MAX => {
+                let told = format!("tokens live for {SESSION_TOKEN_S_MAX} seconds at most");
+                shape.doubt(told, shape.at("access_token_expiration"));
+            }
+            Some(_) => {}
         }
     }
     shape.texts("allowedIssuers");

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use firewarden_access::{Caller, Denial, Permitted, PolicySet, PolicySource, RequestFacts, decide};
 use firewarden_fhir::request::{Body, RestRequest};
 use firewarden_fhir::search::Handling;
-use firewarden_fhir::{Id, Interaction, Timestamp, yaml};
+use firewarden_fhir::{Id, Interaction, SentToken, Timestamp, yaml};
 use serde_json::{Map, Value};
 
 const BASE_URL: &str = "http://localhost:8080/fhir";
@@ -66,7 +66,9 @@ pub(crate) fn interaction(line: &str, body: Option<&Value>) -> Interaction {
     match line {
         "GET /auth/userinfo" => return Interaction::UserInfo,
         "POST /auth/test-policy" => return Interaction::TestPolicy(Value::Null),
+        "POST /auth/test-token" => return Interaction::TestToken(SentToken::new("x".into())),
         "GET /health/ready" => return Interaction::HealthDetails,
+        "GET /metrics" => return Interaction::Metrics,
         _ => {}
     }
     let (method, url) = line.split_once(' ').unwrap();

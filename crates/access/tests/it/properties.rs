@@ -17,7 +17,11 @@ const REQUESTS: &[&str] = &[
     "PUT /AccessPolicy/p",
     "GET /fhir/AuditEvent",
     "POST /auth/test-policy",
+    "POST /auth/test-token",
     "GET /health/ready",
+    "GET /metrics",
+    "GET /Session",
+    "DELETE /Session/x",
 ];
 
 fn any_value() -> impl Strategy<Value = Value> {

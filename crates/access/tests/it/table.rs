@@ -104,7 +104,13 @@ fn requests() -> Vec<(&'static str, Option<Value>)> {
         ("PUT /AccessPolicy/mine", Some(json!({"engine": "allow"}))),
         ("GET /auth/userinfo", None),
         ("POST /auth/test-policy", None),
+        ("POST /auth/test-token", None),
         ("GET /health/ready", None),
+        ("GET /metrics", None),
+        ("GET /Session", None),
+        ("DELETE /Session/x", None),
+        ("POST /Session", Some(json!({"client": {"reference": "Client/app"}}))),
+        ("PUT /Session/x", Some(json!({"client": {"reference": "Client/app"}}))),
     ]
 }
 

@@ -2,22 +2,37 @@
 
 use std::io::Write;
 
+use anyhow::Context;
 use clap::{Arg, ArgMatches, Command};
 use firewarden_identity::inspect::decode;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+
+use super::explain::{self, Server};
 
 const EXAMPLES: &str = "\
 Examples:
   firewarden token inspect eyJhbGciOi…
   firewarden token mint --iss i --sub s --secret x | firewarden token inspect -
 
-The signature is not checked: this shows what a token says, not whether it is true.";
+  FIREWARDEN_CLIENT=root:… firewarden token inspect eyJhbGciOi… --url http://127.0.0.1:8080
+
+The signature is not checked: this shows what a token says, not whether it is true. With --url, the
+server there says which of its introspectors matches and which check fails; the client that asks
+must be an administrator. A secret in --client is seen in the list of processes: the environment is
+not.";
+
+/// Where the client is read from when no flag names it.
+const CLIENT_VARIABLE: &str = "FIREWARDEN_CLIENT";
 
 pub(crate) fn command() -> Command {
     let token =
         Arg::new("TOKEN").required(true).help("The token, or - to read it from standard input");
-    Command::new("inspect").about("Takes a token apart").after_help(EXAMPLES).arg(token)
+    let url = Arg::new("URL").long("url").value_name("URL").help("The server that judges it");
+    let client = Arg::new("CLIENT").long("client").value_name("ID:SECRET").requires("URL");
+    let client = client.help(format!("Who asks it [default: {CLIENT_VARIABLE}]"));
+    let command = Command::new("inspect").about("Takes a token apart").after_help(EXAMPLES);
+    command.arg(token).arg(url).arg(client)
 }
 
 pub(crate) fn run(arguments: &ArgMatches) -> anyhow::Result<()> {
@@ -25,6 +40,9 @@ pub(crate) fn run(arguments: &ArgMatches) -> anyhow::Result<()> {
     if token == "-" {
         token.clear();
         std::io::stdin().read_line(&mut token)?;
+    }
+    if let Some(server) = server(arguments)? {
+        return explain::run(token.trim(), &server, &mut std::io::stdout().lock());
     }
     let decoded = decode(token.trim()).map_err(|check| {
         anyhow::anyhow!("not a signed JWT in compact form: the check `{}` fails", check.label())
@@ -37,6 +55,19 @@ pub(crate) fn run(arguments: &ArgMatches) -> anyhow::Result<()> {
     writeln!(out, "claims {:#}", Value::Object(decoded.claims))?;
     writeln!(out, "The signature was not checked.")?;
     Ok(())
+}
+
+/// The server that is asked, if one is.
+#[expect(clippy::disallowed_methods, reason = "the environment is read here")]
+fn server(arguments: &ArgMatches) -> anyhow::Result<Option<Server>> {
+    let Some(url) = arguments.get_one::<String>("URL").cloned() else {
+        return Ok(None);
+    };
+    let client = arguments.get_one::<String>("CLIENT").cloned();
+    let client = client.or_else(|| std::env::var(CLIENT_VARIABLE).ok());
+    let client = client
+        .with_context(|| format!("who asks? give --client ID:SECRET, or set {CLIENT_VARIABLE}"))?;
+    Ok(Some(Server { url, client }))
 }
 
 /// The times of a token in words.

@@ -1,10 +1,10 @@
 //! `firewarden token`: what it mints a server accepts, and what it takes apart is what was minted.
 
 use firewarden_testkit::key;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::running::{Said, Server, run};
+use crate::running::{ROOT_SECRET, Said, Server, log_text, run};
 
 const ISSUER: &str = "https://auth.example.com";
 
@@ -82,5 +82,79 @@ fn what_cannot_be_minted_or_read_is_told_in_one_line() {
         let said = run(folder.path(), &["token", "inspect", token], &[]);
         assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{token}");
         assert_eq!(said.err.lines().count(), 1, "{}", said.err);
+    }
+}
+
+#[tokio::test]
+async fn a_server_says_how_it_judges_a_token() {
+    let folder = TempDir::new().unwrap();
+    let server = Server::start(folder.path(), &[]).await;
+    let jwt = json!({"iss": ISSUER, "secret": "very-secret"});
+    let guide =
+        json!({"resourceType": "TokenIntrospector", "id": "guide", "type": "jwt", "jwt": jwt});
+    server.site.put(guide).await;
+    let client = format!("root:{ROOT_SECRET}");
+    let url = server.site.url.as_str();
+    let judged = |token: &str, client: &str| {
+        let arguments = ["token", "inspect", token, "--url", url];
+        run(folder.path(), &arguments, &[("FIREWARDEN_CLIENT", client)])
+    };
+    let minted = mint(&folder, &["--secret", "very-secret"]);
+    let said = judged(minted.out.trim(), &client);
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+    assert!(said.out.contains("introspector    guide"), "{}", said.out);
+    assert!(said.out.ends_with("The token is accepted.\n"), "{}", said.out);
+    let minted = mint(&folder, &["--secret", "another"]);
+    let token = minted.out.trim();
+    let said = judged(token, &client);
+    assert!(said.out.contains("FAILED  signature"), "{}", said.out);
+    assert!(said.out.ends_with("The token is refused.\n"), "{}", said.out);
+    assert!(!said.out.contains(token), "{}", said.out);
+    let by_flag = ["token", "inspect", token, "--url", url, "--client", &client];
+    assert_eq!(run(folder.path(), &by_flag, &[]).out, said.out);
+    for (client, what) in [("root:wrong", "does not accept the client"), ("x", "not accept")] {
+        let said = judged(token, client);
+        assert_eq!(said.code, Some(1));
+        assert!(said.err.contains(what), "{}", said.err);
+    }
+    let nobody = run(folder.path(), &["token", "inspect", token, "--url", url], &[]);
+    assert!(nobody.err.contains("FIREWARDEN_CLIENT"), "{}", nobody.err);
+}
+
+#[tokio::test]
+async fn each_refused_token_is_one_event_that_names_the_check() {
+    let folder = TempDir::new().unwrap();
+    let server = Server::start(folder.path(), &[("FIREWARDEN_LOG_FORMAT", "json")]).await;
+    let jwt = json!({"iss": ISSUER, "secret": "very-secret"});
+    let guide =
+        json!({"resourceType": "TokenIntrospector", "id": "guide", "type": "jwt", "jwt": jwt});
+    server.site.put(guide).await;
+    let minted = |arguments: &[&str]| mint(&folder, arguments).out.trim().to_owned();
+    let tokens = [
+        (minted(&["--secret", "very-secret", "--exp=-1m"]), "exp"),
+        (minted(&["--secret", "another"]), "signature"),
+        (minted(&["--secret", "x", "--claim", "iss=https://other.example.com"]), "issuer"),
+        ("fws_x_CANARY-of-a-session-token".to_owned(), "session"),
+        ("CANARY-that-is-no-token".to_owned(), "parts"),
+    ];
+    for (token, _) in &tokens {
+        server.site.bearer(token, "GET /fhir/Patient?name=CANARY-query").await.is(401);
+        let body = json!({"resourceType": "Patient", "id": "CANARY-body"});
+        server.site.bearer(token, "POST /fhir/Patient").json(&body).await.is(401);
+    }
+    server.signal("TERM");
+    server.ended().await;
+    let log = log_text(folder.path());
+    let events = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let refused: Vec<Value> = events
+        .map(|event| event["failed_check"].clone())
+        .filter(|check| check.is_string())
+        .collect();
+    let expected: Vec<&str> = tokens.iter().flat_map(|(_, check)| [*check, *check]).collect();
+    assert_eq!(refused, expected, "{log}");
+    assert!(!log.contains("CANARY"), "{log}");
+    for (token, _) in &tokens {
+        let last = token.rsplit('.').next().unwrap();
+        assert!(!log.contains(last), "{last} in {log}");
     }
 }

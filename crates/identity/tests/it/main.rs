@@ -23,6 +23,8 @@ mod opaque;
 #[cfg(test)]
 mod saving;
 #[cfg(test)]
+mod sessions;
+#[cfg(test)]
 mod static_keys;
 #[cfg(test)]
 mod tokens;

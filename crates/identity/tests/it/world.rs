@@ -8,7 +8,7 @@ use firewarden_access::Caller;
 use firewarden_fhir::{Id, Timestamp, Version};
 use firewarden_identity::{
     Content, Credentials, Directory, DirectoryUnavailable, Identity, Introspector, OutboundAllow,
-    StoredClient, Unauthenticated,
+    StoredClient, StoredSession, Unauthenticated,
 };
 use firewarden_testkit::{FakeProvider, hmac_token, key};
 use serde_json::{Map, Value, json};
@@ -36,6 +36,7 @@ pub(crate) struct FakeDirectory {
     pub(crate) gone: Vec<String>,
     pub(crate) roles: Vec<Value>,
     pub(crate) clients: Mutex<Vec<(Value, u64, Option<String>)>>,
+    pub(crate) sessions: Mutex<Vec<(Id, StoredSession)>>,
     pub(crate) is_down: bool,
 }
 
@@ -79,6 +80,11 @@ impl Directory for FakeDirectory {
     async fn roles(&self, user: &Id) -> Result<Vec<Content>, DirectoryUnavailable> {
         let reference = format!("User/{user}");
         Ok(self.roles.iter().filter(|role| role["user"] == reference).map(content).collect())
+    }
+
+    async fn session(&self, id: &Id) -> Result<Option<StoredSession>, DirectoryUnavailable> {
+        let sessions = self.sessions.lock().unwrap();
+        Ok(sessions.iter().find(|(session, _)| session == id).map(|(_, session)| session.clone()))
     }
 
     async fn create_user(

@@ -82,9 +82,9 @@ async fn prepare(
         | Interaction::HistorySystem(_)
         | Interaction::UserInfo
         | Interaction::TestPolicy(_)
-        | Interaction::HealthDetails => {
-            Err(Failure::BadRequest(Issue::error("invalid", "not a write")))
-        }
+        | Interaction::TestToken(_)
+        | Interaction::HealthDetails
+        | Interaction::Metrics => Err(Failure::BadRequest(Issue::error("invalid", "not a write"))),
     }
 }
 

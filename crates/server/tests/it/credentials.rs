@@ -72,7 +72,7 @@ async fn a_token_in_a_query_or_a_form_is_no_credential() {
     let server = server().await;
     let token = token("alice");
     let in_query = server.ask(&format!("GET /fhir/Patient?access_token={token}")).await.is(401);
-    assert_eq!(in_query.header("www-authenticate"), Some("Bearer"));
+    assert!(!in_query.header("www-authenticate").unwrap().contains("error"), "{in_query:?}");
     let form = format!("access_token={token}");
     server.ask("POST /fhir/Patient/_search").form(&form).await.is(401);
     // Beside a credential it is a parameter that means nothing, and is not repeated.

@@ -22,7 +22,7 @@ impl Site {
     }
 
     pub(crate) fn with_client(url: &str, root_secret: &str, http: reqwest::Client) -> Self {
-        let root = format!("Basic {}", STANDARD.encode(format!("root:{root_secret}")));
+        let root = basic("root", root_secret);
         Self { url: url.to_owned(), root, http }
     }
 
@@ -57,6 +57,11 @@ impl Site {
         let answer = self.root(&format!("DELETE {path}")).await;
         assert_eq!(answer.status, 204, "{answer:?}");
     }
+}
+
+/// The credential of a client.
+pub(crate) fn basic(client: &str, secret: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{client}:{secret}")))
 }
 
 /// Whether a type is one of our own, which stand at the root.

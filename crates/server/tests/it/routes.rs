@@ -4,9 +4,19 @@
 use serde_json::{Value, json};
 
 use crate::harness::{TestServer, allow_user, token};
-use crate::http::{Answer, Ask};
+use crate::http::{Answer, Ask, basic};
 
-const OWN: &[&str] = &["TokenIntrospector", "AccessPolicy", "User", "Role", "Client"];
+const OWN: &[&str] = &["TokenIntrospector", "AccessPolicy", "User", "Role", "Client", "Session"];
+/// Those that everybody may read.
+const PUBLIC: &[&str] = &[
+    "/health/live",
+    "/health/ready",
+    "/fhir/metadata",
+    "/.well-known/oauth-protected-resource",
+    "/.well-known/oauth-protected-resource/fhir",
+    "/.well-known/smart-configuration",
+    "/fhir/.well-known/smart-configuration",
+];
 /// FHIR types: an ordinary one, and the one that nobody may write.
 const FHIR: &[&str] = &["Patient", "AuditEvent"];
 const FORBIDDEN: &str = r#"{"resourceType":"OperationOutcome","id":"forbidden","issue":[{"severity":"fatal","code":"forbidden","diagnostics":"Forbidden"}]}"#;
@@ -62,6 +72,9 @@ fn guarded() -> Vec<Route> {
     routes.push(Route { line: "PUT /".into(), body: Some(users) });
     let asked = json!({"request": {}, "policy": {"engine": "allow"}});
     routes.push(Route { line: "POST /auth/test-policy".into(), body: Some(asked) });
+    let asked = json!({"token": "a.b.c"});
+    routes.push(Route { line: "POST /auth/test-token".into(), body: Some(asked) });
+    routes.push(Route { line: "GET /metrics".into(), body: None });
     routes
 }
 
@@ -76,22 +89,35 @@ fn challenge(answer: &Answer) -> &str {
     answer.header("www-authenticate").unwrap_or_default()
 }
 
+/// Where a challenge points to (RFC 9728 section 5.1).
+fn metadata(server: &TestServer, line: &str) -> String {
+    let path = line.split_once(' ').unwrap().1;
+    let is_fhir = path == "/fhir" || path.starts_with("/fhir/");
+    let below = if is_fhir { "/fhir" } else { "" };
+    format!("resource_metadata=\"{}/.well-known/oauth-protected-resource{below}\"", server.url)
+}
+
 #[tokio::test]
 async fn every_route_needs_a_credential_and_a_policy() {
-    let server = TestServer::start().await;
+    let server = TestServer::with(&[("TRUSTED_PROXIES", "127.0.0.1/32")]).await;
     server.trust().await;
     let token = token("nobody");
-    for route in guarded() {
+    for (index, route) in guarded().into_iter().enumerate() {
         let line = &route.line;
         let answer = with_body(server.ask(line), &route).await;
-        assert_eq!((answer.status, challenge(&answer)), (401, "Bearer"), "{answer:?}");
+        let metadata = metadata(&server, line);
+        let plain = format!("Bearer {metadata}");
+        assert_eq!((answer.status, challenge(&answer)), (401, plain.as_str()), "{answer:?}");
         let answer = with_body(server.bearer("not.a.token", line), &route).await;
-        let invalid = "Bearer error=\"invalid_token\"";
-        assert_eq!((answer.status, challenge(&answer)), (401, invalid), "{answer:?}");
+        let invalid = format!("Bearer error=\"invalid_token\", {metadata}");
+        assert_eq!((answer.status, challenge(&answer)), (401, invalid.as_str()), "{answer:?}");
         let answer = with_body(server.bearer(&token, line), &route).await;
         let body = if line.starts_with("HEAD") { "" } else { FORBIDDEN };
         assert_eq!((answer.status, answer.text.as_str()), (403, body), "{answer:?}");
-        let wrong = server.ask(line).header("authorization", "Basic cm9vdDp3cm9uZw==");
+        // Each from a place of its own: guesses at one are limited.
+        let place = format!("10.0.{}.{}", index / 256, index % 256);
+        let wrong = server.ask(line).header("x-forwarded-for", &place);
+        let wrong = wrong.header("authorization", &basic(&format!("client{index}"), "wrong"));
         assert_eq!(with_body(wrong, &route).await.status, 401, "{line}");
     }
 }
@@ -99,7 +125,7 @@ async fn every_route_needs_a_credential_and_a_policy() {
 #[tokio::test]
 async fn only_the_public_list_is_open_to_everybody() {
     let server = TestServer::start().await;
-    for path in ["/health/live", "/health/ready", "/fhir/metadata"] {
+    for path in PUBLIC {
         server.ask(&format!("GET {path}")).await.is(200);
         let head = server.ask(&format!("HEAD {path}")).await.is(200);
         assert_eq!(head.text, "", "{path}");
@@ -119,6 +145,11 @@ async fn only_the_public_list_is_open_to_everybody() {
         "/metrics",
         "/console/",
         "/auth/token",
+        "/auth/token/",
+        "/.well-known",
+        "/.well-known/smart-configuration/",
+        "/.well-known/oauth-protected-resource/User",
+        "/.well-known/openid-configuration",
         "/fhir/$export",
         "/fhir/Unknown",
         "/fhir/Patient/x/$everything",

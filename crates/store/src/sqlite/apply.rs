@@ -50,9 +50,9 @@ pub(crate) fn apply(
     for (index, write) in writes.into_iter().enumerate() {
         let type_code = dictionary.resource_type(write.target.resource_type);
         let one = One { connection, index, type_code, target: write.target, now };
-        let is_own = one.target.resource_type.is_own();
+        let decides = one.target.resource_type.is_configuration();
         let (written, changes) = one.apply(&write.rows, write.change)?;
-        applied.policies_changed |= is_own && !matches!(written, Written::NotThere);
+        applied.policies_changed |= decides && !matches!(written, Written::NotThere);
         applied.written.push(written);
         applied.index.extend(changes);
     }

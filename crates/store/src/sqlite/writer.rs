@@ -78,6 +78,11 @@ impl Writer {
         }
     }
 
+    /// Requests in the queue.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
     /// Whether the thread lives and has its connection.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
         if !self.queue.is_closed() && self.connected.load(Ordering::Acquire) {
