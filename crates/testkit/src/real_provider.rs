@@ -1,4 +1,4 @@
-//! A real OpenID Connect provider (testing/idp) as a process of its own, on loopback.
+//! Real OpenID Connect providers (testing/idp) as processes of their own, on loopback.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -35,8 +35,19 @@ impl RealProvider {
     /// `None`, with a note in the test's output, if Node.js or the provider's packages are not
     /// installed; an error if they are and it does not start, or if it is required.
     pub async fn start() -> Result<Option<Self>, String> {
+        Self::run("idp.mjs").await
+    }
+
+    /// Starts a provider of another code base, which only mints and publishes its keys.
+    ///
+    /// `None` and errors are as with [`Self::start`].
+    pub async fn start_other() -> Result<Option<Self>, String> {
+        Self::run("mock.mjs").await
+    }
+
+    async fn run(script: &str) -> Result<Option<Self>, String> {
         match installed() {
-            Ok(folder) => Self::spawn(&folder).await.map(Some),
+            Ok(folder) => Self::spawn(&folder, script).await.map(Some),
             Err(reason) if is_required() => Err(reason),
             Err(reason) => {
                 let _ = writeln!(std::io::stderr(), "skipped: {reason}");
@@ -45,9 +56,9 @@ impl RealProvider {
         }
     }
 
-    async fn spawn(folder: &Path) -> Result<Self, String> {
+    async fn spawn(folder: &Path, script: &str) -> Result<Self, String> {
         let mut process = Command::new("node")
-            .args(["idp.mjs", "--until-stdin-closes"])
+            .args([script, "--until-stdin-closes"])
             .current_dir(folder)
             .envs([("PORT", "0"), ("ADMIN_PORT", "0")])
             .stdin(Stdio::piped())
@@ -61,6 +72,11 @@ impl RealProvider {
         provider.issuer = text_at(&ready, "issuer")?;
         provider.admin = text_at(&ready, "admin")?;
         Ok(provider)
+    }
+
+    /// `host:port` of the issuer.
+    pub fn authority(&self) -> &str {
+        self.issuer.trim_start_matches("http://")
     }
 
     /// The issuer's URL, as in the claim `iss`.
@@ -143,7 +159,8 @@ impl Drop for RealProvider {
 /// The provider's folder, if it can be run.
 fn installed() -> Result<PathBuf, String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testing/idp");
-    if !folder.join("node_modules/oidc-provider").is_dir() {
+    let packages = ["oidc-provider", "oauth2-mock-server"];
+    if !packages.iter().all(|name| folder.join("node_modules").join(name).is_dir()) {
         return Err("its packages are not installed: npm ci --prefix testing/idp".to_owned());
     }
     let version = Command::new("node").arg("--version").output();

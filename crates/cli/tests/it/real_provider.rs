@@ -1,9 +1,13 @@
-//! A real identity provider: its tokens by client credentials, verified with its key set.
+//! Real identity providers: what they vouch for, through the whole executable.
+
+mod faults;
+mod matrix;
+mod rotation;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use firewarden_testkit::RealProvider;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::running::Server;
@@ -18,28 +22,30 @@ fn tampered(token: &str) -> String {
 }
 
 async fn server(provider: &RealProvider, home: &TempDir) -> Server {
-    let allowed = provider.issuer().strip_prefix("http://").unwrap();
-    let environment = [("FIREWARDEN_OUTBOUND_ALLOW", allowed), ("FIREWARDEN_LOG", "error")];
+    let keys = json!({"jwt": {"iss": provider.issuer()}, "jwks_uri": provider.jwks_uri()});
+    trusting(provider, home, keys).await
+}
+
+/// A server that trusts a provider by an introspector with these members.
+async fn trusting(provider: &RealProvider, home: &TempDir, members: Value) -> Server {
+    let environment =
+        [("FIREWARDEN_OUTBOUND_ALLOW", provider.authority()), ("FIREWARDEN_LOG", "error")];
     let server = Server::start(home.path(), &environment).await;
-    let issuer = provider.issuer();
-    for resource in [
-        json!({
-            "resourceType": "TokenIntrospector", "id": "real", "type": "jwt",
-            "jwt": {"iss": issuer}, "jwks_uri": provider.jwks_uri(),
-        }),
-        json!({
-            "resourceType": "AccessPolicy", "id": "real", "engine": "json-schema",
-            "schema": {
-                "required": ["jwt"],
-                "properties": {"jwt": {
-                    "required": ["iss"],
-                    "properties": {"iss": {"constant": issuer}},
-                }},
-            },
-        }),
-    ] {
-        server.site.put(resource).await;
-    }
+    let mut introspector =
+        json!({"resourceType": "TokenIntrospector", "id": "real", "type": "jwt"});
+    introspector.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+    let vouched = json!({
+        "required": ["jwt"],
+        "properties": {"jwt": {
+            "required": ["iss"],
+            "properties": {"iss": {"constant": provider.issuer()}},
+        }},
+    });
+    let policy = json!({
+        "resourceType": "AccessPolicy", "id": "real", "engine": "json-schema", "schema": vouched,
+    });
+    server.site.put(introspector).await;
+    server.site.put(policy).await;
     server
 }
 
