@@ -80,6 +80,8 @@ pub const ENDPOINT_PAUSE: Duration = Duration::from_secs(10);
 
 /// Bytes of verified tokens that are remembered.
 pub const VERIFIED_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// Parts of what is remembered, each with a lock of its own.
+pub const VERIFIED_PARTS: usize = 16;
 /// How long a verified token is remembered.
 pub const VERIFIED_AGE_MAX: Duration = Duration::from_secs(60);
 /// Verified client secrets that are remembered.

@@ -1,11 +1,10 @@
 //! Tokens that were verified a moment ago, by the hash of their whole text.
 
-use std::sync::Arc;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::digest;
-use moka::policy::EvictionPolicy;
-use moka::sync::Cache;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
@@ -48,33 +47,40 @@ impl Epoch {
     }
 }
 
-/// The verified tokens that are remembered.
+/// The verified tokens that are remembered: those that came last, as far as there is room.
 pub(crate) struct Remembered {
-    tokens: Cache<Fingerprint, Arc<Entry>>,
+    // By the first byte of the fingerprint, so that requests seldom wait for one another.
+    parts: Vec<Mutex<Part>>,
     epoch: Epoch,
+}
+
+#[derive(Default)]
+struct Part {
+    entries: HashMap<Fingerprint, Entry>,
+    /// In the order they came, or came again when there was no room.
+    order: VecDeque<Fingerprint>,
+    bytes: u64,
 }
 
 struct Entry {
     verified: Arc<Verified>,
-    bytes: u32,
+    bytes: u64,
     epoch: u64,
     until: Instant,
+    /// Whether it was asked for since it came.
+    is_used: bool,
 }
 
 impl Remembered {
     pub(crate) fn new(epoch: Epoch) -> Self {
-        let tokens = Cache::builder()
-            .max_capacity(limits::VERIFIED_BYTES_MAX)
-            // A token that just came will come again; how often it came before tells little.
-            .eviction_policy(EvictionPolicy::lru())
-            .weigher(|_, entry: &Arc<Entry>| entry.bytes)
-            .time_to_live(limits::VERIFIED_AGE_MAX)
-            .build();
-        Self { tokens, epoch }
+        let parts = (0..limits::VERIFIED_PARTS).map(|_| Mutex::default()).collect();
+        Self { parts, epoch }
     }
 
     pub(crate) fn find(&self, fingerprint: &Fingerprint) -> Option<Arc<Verified>> {
-        let entry = self.tokens.get(fingerprint)?;
+        let mut part = self.part(fingerprint)?;
+        let entry = part.entries.get_mut(fingerprint)?;
+        entry.is_used = true;
         let holds = entry.epoch == self.epoch.now() && Instant::now() < entry.until;
         holds.then(|| Arc::clone(&entry.verified))
     }
@@ -87,24 +93,69 @@ impl Remembered {
         (epoch, token_bytes): (u64, usize),
         keys_fresh_until: Option<Instant>,
     ) {
-        let oldest = Instant::now() + limits::VERIFIED_AGE_MAX;
+        let now = Instant::now();
+        let oldest = now + limits::VERIFIED_AGE_MAX;
         let until = keys_fresh_until.map_or(oldest, |fresh| fresh.min(oldest));
-        let bytes = weight(token_bytes);
-        let entry = Entry { verified: Arc::clone(verified), bytes, epoch, until };
-        self.tokens.insert(fingerprint, Arc::new(entry));
+        let (verified, bytes) = (Arc::clone(verified), weight(token_bytes));
+        let entry = Entry { verified, bytes, epoch, until, is_used: false };
+        if let Some(mut part) = self.part(&fingerprint) {
+            // First, so that what comes is not what must go.
+            part.make_room(entry.bytes, now);
+            part.insert(fingerprint, entry);
+        }
     }
 
     /// Forgets every token, after a change of introspectors.
     pub(crate) fn forget_all(&self) {
         self.epoch.end();
-        self.tokens.invalidate_all();
+        for part in &self.parts {
+            *part.lock().unwrap_or_else(PoisonError::into_inner) = Part::default();
+        }
+    }
+
+    fn part(&self, fingerprint: &Fingerprint) -> Option<MutexGuard<'_, Part>> {
+        let index = usize::from(*fingerprint.first()?) % self.parts.len();
+        Some(self.parts.get(index)?.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Part {
+    fn insert(&mut self, fingerprint: Fingerprint, entry: Entry) {
+        self.bytes += entry.bytes;
+        match self.entries.insert(fingerprint, entry) {
+            Some(before) => self.bytes -= before.bytes,
+            None => self.order.push_back(fingerprint),
+        }
+    }
+
+    /// Drops what is over, then, while there is no room, the oldest that was not asked for since its
+    /// turn last came. Each turn drops one or spares it once, so that this ends.
+    fn make_room(&mut self, bytes: u64, now: Instant) {
+        const BYTES_MAX: u64 = limits::VERIFIED_BYTES_MAX / limits::VERIFIED_PARTS as u64;
+        while let Some(oldest) = self.order.front().copied() {
+            let is_over = self.entries.get(&oldest).is_none_or(|entry| entry.until <= now);
+            if !is_over && self.bytes + bytes <= BYTES_MAX {
+                return;
+            }
+            self.order.pop_front();
+            match self.entries.get_mut(&oldest) {
+                Some(entry) if entry.is_used && !is_over => {
+                    entry.is_used = false;
+                    self.order.push_back(oldest);
+                }
+                _ => {
+                    let dropped = self.entries.remove(&oldest);
+                    self.bytes -= dropped.map_or(0, |entry| entry.bytes);
+                }
+            }
+        }
     }
 }
 
 /// What remembering a token costs in memory: its claims as a tree take about four times their text.
-fn weight(token_bytes: usize) -> u32 {
-    const ENTRY_BYTES: usize = 512;
-    u32::try_from(token_bytes.saturating_mul(4).saturating_add(ENTRY_BYTES)).unwrap_or(u32::MAX)
+fn weight(token_bytes: usize) -> u64 {
+    const ENTRY_BYTES: u64 = 512;
+    token_bytes as u64 * 4 + ENTRY_BYTES
 }
 
 #[cfg(test)]
@@ -162,14 +213,40 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_remembered_is_bounded_in_bytes() {
+    async fn what_is_remembered_is_bounded_and_what_is_used_stays() {
         let remembered = Remembered::new(Epoch::default());
-        for n in 0..2_000 {
+        let used = fingerprint("used").unwrap();
+        remembered.keep(used, &verified(), (0, limits::TOKEN_BYTES_MAX), None);
+        for n in 0..4_000 {
+            assert!(remembered.find(&used).is_some(), "{n}");
             let token = fingerprint(&n.to_string()).unwrap();
             remembered.keep(token, &verified(), (0, limits::TOKEN_BYTES_MAX), None);
+            let came_last = n % 10 > 0 || remembered.find(&token).is_some();
+            assert!(came_last, "what came last is remembered");
         }
-        remembered.tokens.run_pending_tasks();
-        assert!(remembered.tokens.weighted_size() <= limits::VERIFIED_BYTES_MAX);
-        assert!(remembered.tokens.entry_count() > 0);
+        let (mut bytes, mut entries) = (0, 0);
+        for part in &remembered.parts {
+            let part = part.lock().unwrap();
+            assert_eq!(part.bytes, part.entries.values().map(|entry| entry.bytes).sum::<u64>());
+            assert_eq!(part.entries.len(), part.order.len());
+            bytes += part.bytes;
+            entries += part.entries.len();
+        }
+        assert!(bytes <= limits::VERIFIED_BYTES_MAX, "{bytes}");
+        assert!(entries > 300, "{entries}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_over_makes_room_by_itself() {
+        let remembered = Remembered::new(Epoch::default());
+        for n in 0..1_000 {
+            remembered.keep(fingerprint(&n.to_string()).unwrap(), &verified(), (0, 100), None);
+        }
+        tokio::time::advance(limits::VERIFIED_AGE_MAX).await;
+        for n in 1_000..2_000 {
+            remembered.keep(fingerprint(&n.to_string()).unwrap(), &verified(), (0, 100), None);
+        }
+        let entries = remembered.parts.iter().map(|part| part.lock().unwrap().entries.len());
+        assert!(entries.sum::<usize>() <= 1_010);
     }
 }

@@ -96,17 +96,17 @@ fn client_of(session: &Map<String, Value>) -> Option<Id> {
     Id::parse(reference.strip_prefix("Client/")?)
 }
 
-/// Ends sessions that are over, as long as the server runs.
+/// Ends sessions that are over, at the start and as long as the server runs.
 pub(crate) async fn sweep(app: Arc<App>) {
     let mut clients_as_of = None;
     loop {
-        tokio::time::sleep(limits::SESSION_SWEEP_S).await;
         let version = app.store.policy_version();
         let clients_changed = clients_as_of != Some(version);
         match sweep_once(&app, clients_changed, crate::app::now()).await {
             Ok(()) => clients_as_of = Some(version),
             Err(failure) => warn!(?failure, "sessions that are over were not ended"),
         }
+        tokio::time::sleep(limits::SESSION_SWEEP_S).await;
     }
 }
 

@@ -7,9 +7,10 @@ use anyhow::Context as _;
 
 use super::Finding;
 
-/// What builds, tests and installs leave behind.
+/// What builds, tests and installs leave behind, and the seeds of the fuzz targets, whose every byte
+/// counts.
 const SKIPPED_FOLDERS: &[&str] =
-    &[".git", ".jj", "target", "node_modules", "firewarden-data", "mutants.out"];
+    &[".git", ".jj", "target", "node_modules", "firewarden-data", "mutants.out", "corpus"];
 
 /// The text files of the project, in the order of their paths.
 pub(super) struct Tree {

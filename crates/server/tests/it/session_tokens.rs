@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::TestServer;
+use crate::harness::{PATIENCE, TestServer};
 use crate::http::{Answer, Ask, basic};
 
 const SECRET: &str = "the secret of the app";
@@ -259,4 +259,26 @@ async fn a_token_outlives_a_restart() {
     let folder = server.close().await;
     let server = TestServer::within(folder, &[]).await.unwrap();
     server.bearer(&token, "GET /fhir/Patient").await.is(200);
+}
+
+#[tokio::test]
+async fn the_sessions_of_a_client_that_is_gone_are_ended() {
+    let server = server().await;
+    let token = issued(&server).await;
+    server.put(client("other", json!({}))).await;
+    let other = asked(&server, "").header("authorization", &basic("other", SECRET)).await.is(200);
+    let other = other.at("/access_token").as_str().unwrap().to_owned();
+    server.delete("/Client/app").await;
+    let server = TestServer::within(server.close().await, &[]).await.unwrap();
+    let swept = async {
+        while sessions(&server).await.len() > 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, swept).await.unwrap();
+    assert_eq!(sessions(&server).await, [parts(&other).0]);
+    // A client of the same id that comes later is another one.
+    server.put(client("app", json!({}))).await;
+    server.bearer(&token, "GET /fhir/Patient").await.is(401);
+    server.bearer(&other, "GET /auth/userinfo").await.is(200);
 }
