@@ -23,3 +23,4 @@ mod secrets;
 mod session_tokens;
 mod starting;
 mod static_keys;
+mod trust;
