@@ -24,3 +24,4 @@ mod session_tokens;
 mod starting;
 mod static_keys;
 mod trust;
+mod trust_outbound;
