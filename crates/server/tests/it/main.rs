@@ -23,3 +23,5 @@ mod secrets;
 mod session_tokens;
 mod starting;
 mod static_keys;
+mod trust;
+mod trust_outbound;
