@@ -1,5 +1,5 @@
-//! Verifications of a signature by the library alone and by us, of a whole token that is new, and
-//! of one that is remembered. Run by `cargo bench --package firewarden-identity`.
+//! Verifications of a signature by the library alone and by us, of a token that is new, by itself
+//! and with the user's look-up and the keeping of it, and of one that is remembered. Run by `cargo bench --package firewarden-identity`.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark may panic")]
 
@@ -139,6 +139,12 @@ fn accepts(identity: &Identity, token: &str) -> bool {
     authenticated.now_or_never().is_some_and(|caller| caller.is_ok())
 }
 
+fn verifies(identity: &Identity, token: &str) -> bool {
+    let now = Timestamp::from_second(NOW_S).unwrap();
+    let verified = identity.verify_anew(token, now);
+    verified.now_or_never().is_some_and(|claims| claims.is_ok())
+}
+
 fn verifications(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     for algorithm in ["HS256", "RS256", "ES256", "EdDSA"] {
@@ -159,8 +165,12 @@ fn verifications(criterion: &mut Criterion) {
         });
 
         let identity = identity(&runtime, algorithm);
+        assert!(verifies(&identity, &tokens[0]));
         assert!(accepts(&identity, &tokens[0]));
         let mut next = tokens.iter().cycle();
+        group.bench_function("verification", |b| {
+            b.iter(|| verifies(&identity, next.next().map_or("", String::as_str)));
+        });
         group.bench_function("new token", |b| {
             b.iter(|| accepts(&identity, next.next().map_or("", String::as_str)));
         });

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use firewarden_access::{Caller, Session};
 use firewarden_fhir::{Id, Timestamp, Version};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tracing::error;
@@ -18,6 +18,7 @@ use crate::basic::{Clients, Grant};
 use crate::creation::Creation;
 use crate::credentials::Credentials;
 use crate::directory::{Content, Directory};
+use crate::headers::Headers;
 use crate::introspection::Endpoint;
 use crate::introspector::{Introspector, KeyOrigin, Trust};
 use crate::jwks::{self, KeySetState, KeySource};
@@ -34,6 +35,7 @@ pub struct Identity {
     replacing: Mutex<()>,
     epoch: Epoch,
     remembered: Remembered,
+    headers: Headers,
     clients: Clients,
     creation: Creation,
     root_client: Id,
@@ -79,6 +81,7 @@ impl Identity {
             trusted: ArcSwap::default(),
             replacing: Mutex::new(()),
             remembered: Remembered::new(epoch.clone()),
+            headers: Headers::default(),
             epoch,
             clients: Clients::new(random_key),
             creation: Creation::new(),
@@ -304,7 +307,7 @@ impl Identity {
         if let Some(asking) = trusted.asking_about(token) {
             return self.introspect(token, asking, &trusted, now).await.map(Arc::new);
         }
-        let (verified, fresh_until) = self.verify_unknown(token, now).await?;
+        let (verified, fresh_until) = self.verify_unknown(token, &trusted, now).await?;
         let verified = Arc::new(verified);
         if let Some(fingerprint) = fingerprint {
             self.remembered.keep(fingerprint, &verified, (epoch, token.len()), fresh_until);
@@ -312,17 +315,30 @@ impl Identity {
         Ok(verified)
     }
 
-    async fn verify_unknown(
+    /// The claims of a token, verified as if it had never been seen, and not remembered: what
+    /// reading, checks and signature take by themselves, without the caller being looked up.
+    pub async fn verify_anew(
         &self,
         token: &str,
         now: Timestamp,
+    ) -> Result<Arc<Map<String, Value>>, Unauthenticated> {
+        let trusted = self.trusted.load_full();
+        let (verified, _) = self.verify_unknown(token, &trusted, now).await?;
+        Ok(verified.claims)
+    }
+
+    async fn verify_unknown(
+        &self,
+        token: &str,
+        trusted: &Trusted,
+        now: Timestamp,
     ) -> Result<(Verified, Option<Instant>), Unauthenticated> {
-        let unverified = Unverified::read(token).map_err(Unauthenticated::TokenRefused)?;
+        let unverified = Unverified::read_with(token, &self.headers);
+        let unverified = unverified.map_err(Unauthenticated::TokenRefused)?;
         let issuer = unverified.claims.get("iss").and_then(Value::as_str);
         let issuer = issuer.ok_or(Unauthenticated::TokenRefused(Check::Issuer))?;
-        let trusted = self.trusted.load_full();
         let is_only = trusted.active == 1;
-        let trustee = trusted.by_issuer.get(issuer).cloned();
+        let trustee = trusted.by_issuer.get(issuer);
         let Trustee { introspector, keys, .. } = trustee.ok_or(Unauthenticated::UnknownIssuer)?;
         let trust = introspector.trust.as_ref().ok_or(Unauthenticated::UnknownIssuer)?;
         let typ = unverified.header.typ.as_deref();
@@ -349,8 +365,12 @@ impl Identity {
                 return Err(Unauthenticated::UnknownIssuer);
             }
         };
-        let claims = Arc::new(unverified.claims);
+        if let Some(text) = unverified.new_header {
+            self.headers.keep(text, &unverified.header);
+        }
+        let introspector = Arc::clone(introspector);
         let issuer = trust.issuer.clone();
+        let claims = Arc::new(unverified.claims);
         Ok((Verified { introspector, issuer, claims, times, is_only }, fresh_until))
     }
 }

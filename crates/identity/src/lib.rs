@@ -14,6 +14,7 @@ mod secrets;
 
 mod algorithm;
 mod claims;
+mod headers;
 mod keys;
 mod public_key;
 mod unverified;

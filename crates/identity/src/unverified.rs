@@ -1,17 +1,22 @@
 //! A compact JWS, taken apart strictly, before anything of it is believed (RFC 7515).
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use firewarden_fhir::json;
 use serde_json::{Map, Value};
 
+use crate::headers::Headers;
 use crate::unauthenticated::Check;
 use crate::{Algorithm, limits};
 
 /// A token's parts. Nothing of it is verified; its `iss` may be used to find out who could vouch.
 #[derive(Debug)]
 pub(crate) struct Unverified<'t> {
-    pub(crate) header: Header,
+    pub(crate) header: Arc<Header>,
+    /// The header as it was sent, if it was not known.
+    pub(crate) new_header: Option<&'t str>,
     pub(crate) claims: Map<String, Value>,
     /// What the signature covers: the first two parts as they were sent.
     pub(crate) signed: &'t [u8],
@@ -29,14 +34,26 @@ pub(crate) struct Header {
 
 impl<'t> Unverified<'t> {
     pub(crate) fn read(token: &'t str) -> Result<Self, Check> {
+        Self::read_with(token, &Headers::default())
+    }
+
+    /// Reads a token whose header may be among those that were read before.
+    pub(crate) fn read_with(token: &'t str, headers: &Headers) -> Result<Self, Check> {
         let parts = Parts::split(token)?;
-        let header = Header::read(&object(&decode(parts.header)?, Check::Header)?)?;
+        let (header, new_header) = match headers.find(parts.header) {
+            Some(header) => (header, None),
+            None => {
+                let header = Header::read(&object(&decode(parts.header)?, Check::Header)?)?;
+                (Arc::new(header), Some(parts.header))
+            }
+        };
         let claims = object(&decode(parts.claims)?, Check::Claims)?;
         let signature = decode(parts.signature)?;
         if signature.is_empty() {
             return Err(Check::Signature);
         }
-        Ok(Self { header, claims, signed: parts.signed.as_bytes(), signature })
+        let signed = parts.signed.as_bytes();
+        Ok(Self { header, new_header, claims, signed, signature })
     }
 }
 

@@ -30,6 +30,31 @@ async fn every_algorithm_is_accepted_from_its_own_key() {
 }
 
 #[tokio::test]
+async fn a_header_that_was_seen_before_excuses_nothing() {
+    let world = World::new().await;
+    let good = world.minted("ES256", json!({}), json!({"jti": "1"}));
+    let again = world.minted("ES256", json!({}), json!({"jti": "2"}));
+    let expired = world.minted("ES256", json!({}), json!({"exp": NOW_S - 3_600}));
+    let (signed, _) = again.rsplit_once('.').unwrap();
+    let (_, signature) = good.rsplit_once('.').unwrap();
+    let (header, rest) = again.split_once('.').unwrap();
+    for _ in 0..2 {
+        for (token, outcome) in [
+            (&good, "accepted"),
+            (&again, "accepted"),
+            (&format!("{signed}.{signature}"), "signature"),
+            (&format!("{header}=.{rest}"), "encoding"),
+            (&expired, "exp"),
+        ] {
+            assert_eq!(world.outcome(token).await, outcome, "{token}");
+        }
+    }
+    let claims = async |token: &str| world.identity.verify_anew(token, now()).await;
+    assert_eq!(claims(&again).await.unwrap().get("jti"), Some(&json!("2")));
+    assert!(claims(&format!("{signed}.{signature}")).await.is_err());
+}
+
+#[tokio::test]
 async fn a_request_without_credentials_is_anonymous_and_a_bad_one_is_not() {
     let world = World::new().await;
     let ask = async |headers: &[&str]| {
