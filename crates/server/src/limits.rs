@@ -24,8 +24,9 @@ pub const TLS_HANDSHAKE_S_MAX: Duration = Duration::from_secs(10);
 pub const CONNECTIONS_MAX: usize = 8_192;
 /// HTTP/2 streams of one connection at one time.
 pub const HTTP2_STREAMS_MAX: u32 = 128;
-/// How often a request whose decision has gone stale is decided again.
-pub const DECISIONS_MAX: usize = 8;
+/// How often a request whose decision has gone stale is decided again: of so many administrators who
+/// write at one time, each gets its turn.
+pub const DECISIONS_MAX: usize = 64;
 /// Entries of a batch that are performed at one time.
 pub const BATCH_ENTRIES_AT_ONCE: usize = 16;
 /// Users, clients and roles remembered for one policy version.
