@@ -1,5 +1,7 @@
 //! The signature algorithms of JSON Web Algorithms that we verify (RFC 7518, RFC 8037).
 
+use aws_lc_rs::hmac;
+
 /// A signature algorithm, by its name in a token's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Algorithm {
@@ -76,6 +78,25 @@ impl Algorithm {
     /// Whether both sides hold the same secret.
     pub fn is_symmetric(self) -> bool {
         matches!(self, Self::Hs256 | Self::Hs384 | Self::Hs512)
+    }
+
+    /// The keyed hash of a symmetric algorithm.
+    pub(crate) fn mac(self) -> Option<hmac::Algorithm> {
+        match self {
+            Self::Hs256 => Some(hmac::HMAC_SHA256),
+            Self::Hs384 => Some(hmac::HMAC_SHA384),
+            Self::Hs512 => Some(hmac::HMAC_SHA512),
+            Self::Rs256
+            | Self::Rs384
+            | Self::Rs512
+            | Self::Ps256
+            | Self::Ps384
+            | Self::Ps512
+            | Self::Es256
+            | Self::Es384
+            | Self::Es512
+            | Self::EdDsa => None,
+        }
     }
 }
 

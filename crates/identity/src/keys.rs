@@ -37,21 +37,7 @@ impl VerificationKey {
         let uses = algorithms
             .iter()
             .filter_map(|algorithm| {
-                let hash = match algorithm {
-                    Algorithm::Hs256 => hmac::HMAC_SHA256,
-                    Algorithm::Hs384 => hmac::HMAC_SHA384,
-                    Algorithm::Hs512 => hmac::HMAC_SHA512,
-                    Algorithm::Rs256
-                    | Algorithm::Rs384
-                    | Algorithm::Rs512
-                    | Algorithm::Ps256
-                    | Algorithm::Ps384
-                    | Algorithm::Ps512
-                    | Algorithm::Es256
-                    | Algorithm::Es384
-                    | Algorithm::Es512
-                    | Algorithm::EdDsa => return None,
-                };
+                let hash = algorithm.mac()?;
                 Some((*algorithm, Verifier::Mac(Box::new(hmac::Key::new(hash, secret)))))
             })
             .collect();

@@ -60,21 +60,7 @@ impl SigningKey {
     fn sign(&self, algorithm: Algorithm, text: &[u8]) -> Option<Vec<u8>> {
         match self {
             Self::Secret(secret) => {
-                let hash = match algorithm {
-                    Algorithm::Hs256 => hmac::HMAC_SHA256,
-                    Algorithm::Hs384 => hmac::HMAC_SHA384,
-                    Algorithm::Hs512 => hmac::HMAC_SHA512,
-                    Algorithm::Rs256
-                    | Algorithm::Rs384
-                    | Algorithm::Rs512
-                    | Algorithm::Ps256
-                    | Algorithm::Ps384
-                    | Algorithm::Ps512
-                    | Algorithm::Es256
-                    | Algorithm::Es384
-                    | Algorithm::Es512
-                    | Algorithm::EdDsa => return None,
-                };
+                let hash = algorithm.mac()?;
                 Some(hmac::sign(&hmac::Key::new(hash, secret), text).as_ref().to_vec())
             }
             Self::Private(der) => sign_with_private(der, algorithm, text),
