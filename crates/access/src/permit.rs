@@ -12,7 +12,9 @@ use crate::{PolicySet, RowFilter, SystemTask};
 /// [`SystemTask::permit`](crate::SystemTask::permit) for the server's own closed list of tasks.
 ///
 /// ```compile_fail
-/// let permitted = firewarden_access::Permitted { interaction: todo!(), rows: todo!() };
+/// fn forged(of: firewarden_access::Permitted) -> firewarden_access::Permitted {
+///     firewarden_access::Permitted { ..of }
+/// }
 /// ```
 #[derive(Debug)]
 pub struct Permitted {
