@@ -15,6 +15,7 @@ mod own_reference;
 pub mod own_type;
 mod permit;
 mod policy;
+pub mod policy_query;
 mod policy_set;
 mod rows;
 mod system_task;
