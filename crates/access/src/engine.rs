@@ -7,10 +7,10 @@ use firewarden_fhir::{Issue, ResourceType};
 use serde_json::{Map, Value};
 
 use self::json_schema::JsonSchema;
-use crate::Verdict;
 use crate::document::{Keys, LazyDocument, RequestDocument};
 use crate::element_path::ElementPath;
 use crate::nearest::suggestion;
+use crate::{PolicyDatabase, Verdict};
 
 /// The engines that this version serves.
 const SERVED: &[&str] = &["json-schema", "allow"];
@@ -72,7 +72,13 @@ impl Engine {
     }
 
     /// What the rule says. `role_name` limits the roles that it sees.
-    pub(crate) fn verdict(&self, document: &LazyDocument<'_>, role_name: Option<&str>) -> Verdict {
+    #[expect(clippy::unused_async, reason = "the rules of `sql` policies ask the database")]
+    pub(crate) async fn verdict(
+        &self,
+        document: &LazyDocument<'_>,
+        role_name: Option<&str>,
+        _database: &dyn PolicyDatabase,
+    ) -> Verdict {
         match self {
             Self::Allow => Verdict::Satisfied,
             Self::JsonSchema(rule) => match role_name {
@@ -83,10 +89,12 @@ impl Engine {
     }
 
     /// What the rule says, and why.
-    pub(crate) fn explain(
+    #[expect(clippy::unused_async, reason = "the rules of `sql` policies ask the database")]
+    pub(crate) async fn explain(
         &self,
         document: &RequestDocument,
         role_name: Option<&str>,
+        _database: &dyn PolicyDatabase,
     ) -> (Verdict, Option<Value>) {
         match self {
             Self::Allow => (Verdict::Satisfied, None),
