@@ -16,6 +16,7 @@ pub mod own_type;
 mod permit;
 mod permitted_search;
 mod policy;
+pub mod policy_query;
 mod policy_database;
 mod policy_set;
 mod rows;
