@@ -16,3 +16,19 @@ pub const PATTERN_SIZE_BYTES_MAX: usize = 1 << 20;
 pub const ABSENT_UNCERTAIN_MAX: usize = 8;
 /// Characters of a value that a trace shows.
 pub const TRACE_VALUE_CHARACTERS_MAX: usize = 200;
+/// Patterns inside one another in a matcho rule.
+pub const MATCHO_DEPTH_MAX: usize = 32;
+/// Patterns in one matcho rule.
+pub const MATCHO_PATTERNS_MAX: usize = 10_000;
+/// Regular expressions in one matcho rule.
+pub const MATCHO_EXPRESSIONS_MAX: usize = 100;
+/// Comparisons of one evaluation of a matcho rule; with more it fails.
+pub const MATCHO_STEPS_MAX: usize = 1_000_000;
+/// Bytes of text that a regular expression searches for the price of one comparison.
+pub const MATCHO_TEXT_BYTES_PER_STEP: usize = 16;
+/// Failures that `/$matcho` lists.
+pub const MATCHO_FAILURES_MAX: usize = 50;
+/// Complex rules inside one another.
+pub const COMPLEX_DEPTH_MAX: usize = 8;
+/// Rules in one `and` or `or` of a complex rule.
+pub const COMPLEX_BRANCHES_MAX: usize = 50;
