@@ -8,7 +8,7 @@ use firewarden_fhir::{Id, Interaction, ResourceType, SearchForm, Timestamp};
 use crate::document::{Keys, RequestDocument};
 use crate::limits::{CONSIDERED_MAX, POLICIES_PER_DECISION_MAX};
 use crate::policy::Policy;
-use crate::{Caller, Permitted, PolicySet, RequestFacts, RowFilter, Verdict};
+use crate::{Caller, Permitted, PolicyDatabase, PolicySet, RequestFacts, RowFilter, Verdict};
 
 /// One policy that was considered, for logs; never for the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,12 +34,17 @@ pub struct Denial {
     pub considered: Vec<Considered>,
 }
 
-/// Who asks, when and how: what a permit keeps to decide on other types.
+/// Who asks, when and how. A permit keeps it, to decide on other types.
 #[derive(Clone, Debug)]
-pub(crate) struct Asker {
-    pub(crate) caller: Arc<Caller>,
-    pub(crate) facts: Arc<RequestFacts>,
-    pub(crate) now: Timestamp,
+pub struct Asker {
+    /// Who.
+    pub caller: Arc<Caller>,
+    /// How.
+    pub facts: Arc<RequestFacts>,
+    /// What the rules of `sql` policies ask.
+    pub database: Arc<dyn PolicyDatabase>,
+    /// When.
+    pub now: Timestamp,
 }
 
 /// What rules an interaction.
@@ -93,43 +98,42 @@ fn rule_of_type(of: Option<ResourceType>) -> Rule {
 
 /// Decides one interaction. It is denied unless a policy that applies is satisfied; a few
 /// interactions have a rule of their own, which no policy changes.
-pub fn decide(
+pub async fn decide(
     policies: &Arc<PolicySet>,
-    caller: &Arc<Caller>,
+    asker: Asker,
     interaction: Interaction,
-    facts: &Arc<RequestFacts>,
-    now: Timestamp,
 ) -> Result<Permitted, Denial> {
-    let asker = Asker { caller: Arc::clone(caller), facts: Arc::clone(facts), now };
-    match granted_by(policies, &asker, &interaction) {
+    match granted_by(policies, &asker, &interaction).await {
         Ok(granted_by) => {
             Ok(Permitted::of_policies(interaction, Arc::clone(policies), asker, granted_by))
         }
-        Err(considered) => Err(Denial { anonymous: caller.is_anonymous(), considered }),
+        Err(considered) => Err(Denial { anonymous: asker.caller.is_anonymous(), considered }),
     }
 }
 
-/// The rows of a type that the asker would be granted for a plain search of it.
-pub(crate) fn implied_rows(policies: &PolicySet, asker: &Asker, of: ResourceType) -> RowFilter {
+/// The rows of a type that the asker would be granted for a plain search of it; `None` when it
+/// would be denied.
+pub(crate) async fn implied_rows(
+    policies: &PolicySet,
+    asker: &Asker,
+    of: ResourceType,
+) -> Option<RowFilter> {
     let facts = RequestFacts { query_string: None, ..RequestFacts::clone(&asker.facts) };
     let asker = Asker { facts: Arc::new(facts), ..asker.clone() };
     let interaction = Interaction::Search(SearchQuery::all(of), SearchForm::Get);
-    match granted_by(policies, &asker, &interaction) {
-        Ok(_) => RowFilter::everything(),
-        Err(_) => RowFilter::nothing(),
-    }
+    granted_by(policies, &asker, &interaction).await.ok().map(|_| RowFilter::everything())
 }
 
 /// The policies that grant the request, or those that were considered in vain.
-fn granted_by(
+async fn granted_by(
     policies: &PolicySet,
     asker: &Asker,
     interaction: &Interaction,
 ) -> Result<Vec<String>, Vec<Considered>> {
     let Asker { caller, now, .. } = asker;
     match rule(interaction) {
-        Rule::Policies => evaluate(policies, asker, interaction, None),
-        Rule::PoliciesThatReach(of) => evaluate(policies, asker, interaction, Some(of)),
+        Rule::Policies => evaluate(policies, asker, interaction, None).await,
+        Rule::PoliciesThatReach(of) => evaluate(policies, asker, interaction, Some(of)).await,
         Rule::Nobody => Err(Vec::new()),
         Rule::EveryAuthenticatedCaller if caller.is_anonymous() => Err(Vec::new()),
         Rule::EveryAuthenticatedCaller => Ok(Vec::new()),
@@ -142,7 +146,7 @@ fn granted_by(
 
 /// Evaluates the policies that apply until one grants: a grant is for every row of the type, so
 /// that further ones would add nothing.
-fn evaluate(
+async fn evaluate(
     policies: &PolicySet,
     asker: &Asker,
     interaction: &Interaction,
@@ -159,7 +163,7 @@ fn evaluate(
     let document = RequestDocument::lazy(interaction, asker, keys);
     let mut considered = Vec::new();
     for (id, policy) in applying {
-        let verdict = policy.verdict(&document);
+        let verdict = policy.verdict(&document, asker.database.as_ref()).await;
         if verdict == Verdict::Satisfied {
             return Ok(vec![id.to_string()]);
         }

@@ -12,10 +12,10 @@ use serde_json::{Map, Value};
 use self::complex::Complex;
 use self::json_schema::JsonSchema;
 pub(crate) use self::matcho::{Matcho, Step};
-use crate::Verdict;
 use crate::document::{Keys, LazyDocument, RequestDocument};
 use crate::element_path::ElementPath;
 use crate::nearest::suggestion;
+use crate::{PolicyDatabase, Verdict};
 
 /// The engines that this version serves.
 const SERVED: [&str; 4] = ["matcho", "json-schema", "complex", "allow"];
@@ -112,7 +112,12 @@ impl Engine {
     }
 
     /// What the rule says. `role_name` limits the roles that it sees.
-    pub(crate) fn verdict(&self, document: &LazyDocument<'_>, role_name: Option<&str>) -> Verdict {
+    pub(crate) async fn verdict(
+        &self,
+        document: &LazyDocument<'_>,
+        role_name: Option<&str>,
+        database: &dyn PolicyDatabase,
+    ) -> Verdict {
         match self {
             Self::Allow => Verdict::Satisfied,
             Self::JsonSchema(rule) => match role_name {
@@ -123,15 +128,16 @@ impl Engine {
                 None => rule.verdict(document),
                 Some(name) => rule.verdict(&document.with_roles_named(name)),
             },
-            Self::Complex(rule) => rule.verdict(document, role_name),
+            Self::Complex(rule) => rule.verdict(document, role_name, database).await,
         }
     }
 
     /// What the rule says, and why.
-    pub(crate) fn explain(
+    pub(crate) async fn explain(
         &self,
         document: &RequestDocument,
         role_name: Option<&str>,
+        database: &dyn PolicyDatabase,
     ) -> (Verdict, Option<Value>) {
         match self {
             Self::Allow => (Verdict::Satisfied, None),
@@ -143,7 +149,7 @@ impl Engine {
                 None => rule.explain(document),
                 Some(name) => rule.explain(&document.with_roles_named(name)),
             },
-            Self::Complex(rule) => rule.explain(document, role_name),
+            Self::Complex(rule) => rule.explain(document, role_name, database).await,
         }
     }
 

@@ -11,7 +11,7 @@ pub(crate) use source::read;
 
 use crate::document::{LazyDocument, RequestDocument};
 use crate::engine::Engine;
-use crate::{Caller, Verdict};
+use crate::{Caller, PolicyDatabase, Verdict};
 
 /// One policy, compiled. Its rule is asked only for requests that it applies to.
 #[derive(Debug)]
@@ -54,13 +54,21 @@ impl Policy {
     }
 
     /// What its rule says.
-    pub(crate) fn verdict(&self, document: &LazyDocument<'_>) -> Verdict {
-        self.engine.verdict(document, self.role_name.as_deref())
+    pub(crate) async fn verdict(
+        &self,
+        document: &LazyDocument<'_>,
+        database: &dyn PolicyDatabase,
+    ) -> Verdict {
+        self.engine.verdict(document, self.role_name.as_deref(), database).await
     }
 
     /// What its rule says, and why.
-    pub(crate) fn explain(&self, document: &RequestDocument) -> (Verdict, Option<Value>) {
-        self.engine.explain(document, self.role_name.as_deref())
+    pub(crate) async fn explain(
+        &self,
+        document: &RequestDocument,
+        database: &dyn PolicyDatabase,
+    ) -> (Verdict, Option<Value>) {
+        self.engine.explain(document, self.role_name.as_deref(), database).await
     }
 
     fn is_current(&self, now: Timestamp) -> bool {

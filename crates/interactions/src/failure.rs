@@ -1,5 +1,6 @@
 //! Why an interaction was not performed, by what the client can do about it.
 
+use firewarden_access::NotGranted;
 use firewarden_fhir::Issue;
 use firewarden_store::{StoreError, WriteError};
 
@@ -20,6 +21,8 @@ pub enum Failure {
     VersionConflict,
     /// The new content is outside the rows of the permit.
     OutsideRows,
+    /// It uses a type as a predicate that the caller may not search.
+    Forbidden,
     /// The policies have changed since the decision: it is made again.
     StaleDecision,
     /// The query takes too long: the client narrows it.
@@ -31,6 +34,12 @@ pub enum Failure {
     Unavailable(String),
     /// Whether it was written is unknown. The text is for the log.
     Unknown(String),
+}
+
+impl From<NotGranted> for Failure {
+    fn from(_: NotGranted) -> Self {
+        Self::Forbidden
+    }
 }
 
 impl From<StoreError> for Failure {

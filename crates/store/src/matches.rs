@@ -49,7 +49,10 @@ impl<'q> Condition<'q> {
             | Criterion::Date { .. }
             | Criterion::Number { .. }
             | Criterion::Quantity { .. }
-            | Criterion::Uri { .. } => Vec::new(),
+            | Criterion::Uri { .. }
+            | Criterion::Chain { .. }
+            | Criterion::Has { .. }
+            | Criterion::Any(_) => Vec::new(),
         };
         Self { criterion, parameter: parameter(criterion).and_then(code), folded }
     }
@@ -90,6 +93,7 @@ impl<'q> Condition<'q> {
             Criterion::Uri { values: sought, .. } => {
                 values.any(|v| matches!(v, Value::Uri(uri) if sought.iter().any(|s| s == uri)))
             }
+            Criterion::Chain { .. } | Criterion::Has { .. } | Criterion::Any(_) => false,
         }
     }
 }
@@ -97,7 +101,7 @@ impl<'q> Condition<'q> {
 /// The parameter that a criterion is about.
 fn parameter(criterion: &Criterion) -> Option<&'static SearchParameter> {
     match criterion {
-        Criterion::Id(_) | Criterion::LastUpdated(_) => None,
+        Criterion::Id(_) | Criterion::LastUpdated(_) | Criterion::Any(_) => None,
         Criterion::Missing { parameter, .. }
         | Criterion::String { parameter, .. }
         | Criterion::Token { parameter, .. }
@@ -105,7 +109,9 @@ fn parameter(criterion: &Criterion) -> Option<&'static SearchParameter> {
         | Criterion::Date { parameter, .. }
         | Criterion::Number { parameter, .. }
         | Criterion::Quantity { parameter, .. }
-        | Criterion::Uri { parameter, .. } => Some(parameter),
+        | Criterion::Uri { parameter, .. }
+        | Criterion::Chain { parameter, .. }
+        | Criterion::Has { parameter, .. } => Some(parameter),
     }
 }
 

@@ -36,15 +36,15 @@ impl<'q> Order<'q> {
             let name = match by {
                 SortBy::Id => "_id",
                 SortBy::LastUpdated => "_lastUpdated",
-                SortBy::Parameter(parameter) => &parameter.code,
+                SortBy::Parameter(parameter) | SortBy::Through { parameter, .. } => &parameter.code,
             };
             purpose.push_str(if *descending { " -" } else { " " });
             purpose.push_str(name);
         }
         let keys = query.sort.iter().map(|key| {
-            let code = match key.by {
+            let code = match &key.by {
                 SortBy::Parameter(parameter) => code(parameter),
-                SortBy::Id | SortBy::LastUpdated => None,
+                SortBy::Id | SortBy::LastUpdated | SortBy::Through { .. } => None,
             };
             (key, code)
         });
@@ -77,7 +77,7 @@ impl<'q> Order<'q> {
 
     /// Where the candidate of that key stands.
     pub(crate) fn place(&self, key: i64, candidate: &Candidate<'_>) -> Place {
-        let values = self.keys.iter().map(|(sort, code)| match sort.by {
+        let values = self.keys.iter().map(|(sort, code)| match &sort.by {
             SortBy::Id => Part::Text(candidate.id.to_owned()),
             SortBy::LastUpdated => Part::Integer(candidate.updated.as_millisecond()),
             SortBy::Parameter(_) => {
@@ -86,6 +86,7 @@ impl<'q> Order<'q> {
                     if sort.descending { values.max_by(order) } else { values.min_by(order) };
                 chosen.unwrap_or(Part::Missing)
             }
+            SortBy::Through { .. } => Part::Missing,
         });
         Place { values: values.collect(), key }
     }

@@ -7,6 +7,7 @@ mod history;
 mod index_writes;
 mod lock;
 mod point;
+pub(crate) mod policies;
 mod pool;
 mod row;
 mod schema;
@@ -17,8 +18,7 @@ mod writer;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use firewarden_access::{Reach, RowFilter};
-use firewarden_fhir::search::SearchQuery;
+use firewarden_access::{PermittedSearch, Reach, RowFilter};
 use firewarden_fhir::{HistoryPage, Target, Version};
 use rusqlite::Connection;
 
@@ -103,18 +103,14 @@ impl Sqlite {
         rows: &RowFilter,
     ) -> Result<Unsealed, StoreError> {
         match rows.reach() {
-            Reach::Nothing => Ok(Vec::new()),
+            Reach::Nothing | Reach::Some(_) => Ok(Vec::new()),
             Reach::Everything => self.points.secrets(&self.dictionary, target, &self.seal),
         }
     }
 
-    pub(crate) async fn search(
-        &self,
-        query: &SearchQuery,
-        rows: &RowFilter,
-    ) -> Result<SearchPage, StoreError> {
-        let (dictionary, query, rows) = (self.dictionary.clone(), query.clone(), rows.clone());
-        self.pool.run(move |reading| search::search(reading, &dictionary, &query, &rows)).await
+    pub(crate) async fn search(&self, search: PermittedSearch) -> Result<SearchPage, StoreError> {
+        let dictionary = self.dictionary.clone();
+        self.pool.run(move |reading| search::search(reading, &dictionary, &search)).await
     }
 
     pub(crate) async fn history(

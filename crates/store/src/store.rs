@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use firewarden_access::RowFilter;
-use firewarden_fhir::search::SearchQuery;
+use firewarden_access::{PermittedSearch, PolicyDatabase, RowFilter};
 use firewarden_fhir::{HistoryPage, ResourceType, Target, Timestamp, Version};
 
 use crate::sqlite::Sqlite;
+use crate::sqlite::policies::SqlitePolicies;
 use crate::{StoreError, WriteError, WriteRequest, Written};
 
 /// How a store is opened.
@@ -130,13 +130,9 @@ impl Store {
         self.sqlite.vread(target, version, rows)
     }
 
-    /// Finds the resources that match, inside the rows.
-    pub async fn search(
-        &self,
-        query: &SearchQuery,
-        rows: &RowFilter,
-    ) -> Result<SearchPage, StoreError> {
-        self.sqlite.search(query, rows).await
+    /// Finds the resources that match, inside the rows of the search.
+    pub async fn search(&self, search: PermittedSearch) -> Result<SearchPage, StoreError> {
+        self.sqlite.search(search).await
     }
 
     /// Reads a history, each version inside the rows.
@@ -167,6 +163,11 @@ impl Store {
     /// `Session`.
     pub fn policy_version(&self) -> u64 {
         self.sqlite.policy_version()
+    }
+
+    /// What the rules of `sql` policies ask, for one request.
+    pub fn policy_database(&self) -> Arc<dyn PolicyDatabase> {
+        Arc::new(SqlitePolicies)
     }
 
     /// Requests that wait for the writer: for metrics.

@@ -1,17 +1,22 @@
 //! The engine `complex`: all of several rules, or one of them, each of an engine of its own.
 
+use std::pin::Pin;
+
 use firewarden_fhir::{Issue, ResourceType};
 use serde_json::{Map, Value, json};
 
 use super::Engine;
-use crate::Verdict;
 use crate::document::{Keys, LazyDocument, RequestDocument};
 use crate::element_path::ElementPath;
 use crate::limits::{COMPLEX_BRANCHES_MAX, COMPLEX_DEPTH_MAX};
 use crate::nearest::suggestion;
+use crate::{PolicyDatabase, Verdict};
 
 /// The attributes of a branch.
 const ATTRIBUTES: &[&str] = &["engine", "schema", "matcho", "sql", "and", "or", "description"];
+
+/// The future answer of a rule that may hold others of its kind.
+type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A compiled complex rule.
 #[derive(Debug)]
@@ -33,6 +38,23 @@ impl Operator {
             Self::And => "and",
             Self::Or => "or",
         }
+    }
+
+    /// What no branch at all comes to.
+    fn of_none(self) -> Verdict {
+        Verdict::of(self == Self::And)
+    }
+
+    fn apply(self, verdict: Verdict, branch: Verdict) -> Verdict {
+        match self {
+            Self::And => verdict.and(branch),
+            Self::Or => verdict.or(branch),
+        }
+    }
+
+    /// Whether further branches change nothing after one that says this.
+    fn is_decided_by(self, branch: Verdict) -> bool {
+        branch == !self.of_none()
     }
 }
 
@@ -122,58 +144,54 @@ impl Complex {
     }
 
     /// What the rule says, from the first branch to the last, as far as they are needed.
-    pub(super) fn verdict(&self, document: &LazyDocument<'_>, role_name: Option<&str>) -> Verdict {
-        let (mut verdict, last) = match self.operator {
-            Operator::And => (Verdict::Satisfied, Verdict::NotSatisfied),
-            Operator::Or => (Verdict::NotSatisfied, Verdict::Satisfied),
-        };
-        for branch in &self.branches {
-            verdict = self.with(verdict, branch.verdict(document, role_name));
-            if verdict == last {
-                break;
+    pub(super) fn verdict<'a>(
+        &'a self,
+        document: &'a LazyDocument<'_>,
+        role_name: Option<&'a str>,
+        database: &'a dyn PolicyDatabase,
+    ) -> Answer<'a, Verdict> {
+        Box::pin(async move {
+            let mut verdict = self.operator.of_none();
+            for branch in &self.branches {
+                let one = branch.verdict(document, role_name, database).await;
+                verdict = self.operator.apply(verdict, one);
+                if self.operator.is_decided_by(one) {
+                    break;
+                }
             }
-        }
-        verdict
+            verdict
+        })
     }
 
     /// What the rule says, and what each branch says that keeps it from holding.
-    pub(super) fn explain(
-        &self,
-        document: &RequestDocument,
-        role_name: Option<&str>,
-    ) -> (Verdict, Option<Value>) {
-        let mut verdict = match self.operator {
-            Operator::And => Verdict::Satisfied,
-            Operator::Or => Verdict::NotSatisfied,
-        };
-        let mut failing = Vec::new();
-        for (index, branch) in self.branches.iter().enumerate() {
-            let (one, why) = branch.explain(document, role_name);
-            verdict = self.with(verdict, one);
-            if one != Verdict::Satisfied {
-                let branch = format!("{}[{index}]", self.operator.name());
-                let mut told = json!({"branch": branch, "verdict": one.name()});
-                if let (Some(told), Some(why)) = (told.as_object_mut(), why) {
-                    told.insert("failing".to_owned(), why);
+    pub(super) fn explain<'a>(
+        &'a self,
+        document: &'a RequestDocument,
+        role_name: Option<&'a str>,
+        database: &'a dyn PolicyDatabase,
+    ) -> Answer<'a, (Verdict, Option<Value>)> {
+        Box::pin(async move {
+            let (mut verdict, mut failing) = (self.operator.of_none(), Vec::new());
+            for (index, branch) in self.branches.iter().enumerate() {
+                let (one, why) = branch.explain(document, role_name, database).await;
+                verdict = self.operator.apply(verdict, one);
+                if one != Verdict::Satisfied {
+                    failing.push(self.told(index, one, why));
                 }
-                failing.push(told);
+                if self.operator.is_decided_by(one) {
+                    break;
+                }
             }
-            let decided = self.operator == Operator::And && one == Verdict::NotSatisfied
-                || self.operator == Operator::Or && one == Verdict::Satisfied;
-            if decided {
-                break;
-            }
-        }
-        match verdict {
-            Verdict::Satisfied => (verdict, None),
-            Verdict::NotSatisfied | Verdict::Failed => (verdict, Some(Value::Array(failing))),
-        }
+            let failing = (verdict != Verdict::Satisfied).then_some(Value::Array(failing));
+            (verdict, failing)
+        })
     }
 
-    fn with(&self, verdict: Verdict, branch: Verdict) -> Verdict {
-        match self.operator {
-            Operator::And => verdict.and(branch),
-            Operator::Or => verdict.or(branch),
+    fn told(&self, index: usize, verdict: Verdict, why: Option<Value>) -> Value {
+        let branch = format!("{}[{index}]", self.operator.name());
+        match why {
+            Some(why) => json!({"branch": branch, "verdict": verdict.name(), "failing": why}),
+            None => json!({"branch": branch, "verdict": verdict.name()}),
         }
     }
 }

@@ -84,13 +84,15 @@ impl One<'_> {
     fn apply(self, rows: &RowFilter, change: PreparedChange) -> Result<(Written, Changes), Failed> {
         // INVARIANT: rows are judged here, in the transaction of the write.
         match (rows.reach(), change) {
-            (Reach::Nothing, PreparedChange::Create(_)) => {
+            (Reach::Nothing | Reach::Some(_), PreparedChange::Create(_)) => {
                 Err(Failed::Refused(WriteError::OutsideRows { index: self.index }))
             }
-            (Reach::Nothing, PreparedChange::Put(..)) => {
+            (Reach::Nothing | Reach::Some(_), PreparedChange::Put(..)) => {
                 Err(Failed::Refused(WriteError::NotThere { index: self.index }))
             }
-            (Reach::Nothing, PreparedChange::Delete(_)) => Ok((Written::NotThere, Vec::new())),
+            (Reach::Nothing | Reach::Some(_), PreparedChange::Delete(_)) => {
+                Ok((Written::NotThere, Vec::new()))
+            }
             (Reach::Everything, PreparedChange::Create(content)) => self.create(content),
             (Reach::Everything, PreparedChange::Put(content, if_match)) => {
                 self.put(content, if_match)

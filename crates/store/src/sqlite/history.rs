@@ -23,12 +23,12 @@ pub(crate) fn history(
 ) -> Result<HistoryPageRead, StoreError> {
     match of {
         HistoryRead::Instance(target, rows) => match rows.reach() {
-            Reach::Nothing => Ok(empty()),
+            Reach::Nothing | Reach::Some(_) => Ok(empty()),
             Reach::Everything => of_one(reading, dictionary, target, page),
         },
         HistoryRead::Types(types) => {
             let visible = types.iter().filter_map(|(resource_type, rows)| match rows.reach() {
-                Reach::Nothing => None,
+                Reach::Nothing | Reach::Some(_) => None,
                 Reach::Everything => Some(*resource_type),
             });
             // Each type once, in however many parts its rows were granted.

@@ -35,7 +35,7 @@ impl PointReaders {
         rows: &RowFilter,
     ) -> Result<Read, StoreError> {
         match rows.reach() {
-            Reach::Nothing => Ok(Read::Absent),
+            Reach::Nothing | Reach::Some(_) => Ok(Read::Absent),
             Reach::Everything => {
                 let type_code = dictionary.resource_type(target.resource_type);
                 current(&*self.connection()?, type_code, target).map_err(unavailable)
@@ -52,7 +52,7 @@ impl PointReaders {
         rows: &RowFilter,
     ) -> Result<Read, StoreError> {
         match rows.reach() {
-            Reach::Nothing => Ok(Read::Absent),
+            Reach::Nothing | Reach::Some(_) => Ok(Read::Absent),
             Reach::Everything => {
                 let type_code = dictionary.resource_type(target.resource_type);
                 let connection = self.connection()?;

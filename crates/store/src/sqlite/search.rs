@@ -5,7 +5,7 @@ mod index_order;
 mod ranges;
 mod sources;
 
-use firewarden_access::{Reach, RowFilter};
+use firewarden_access::{PermittedSearch, Reach};
 use firewarden_fhir::definitions::SearchParameter;
 use firewarden_fhir::search::{SearchQuery, TotalMode};
 use firewarden_fhir::{Id, Target, Timestamp};
@@ -26,13 +26,14 @@ use sources::{Finder, Source};
 pub(crate) fn search(
     reading: &Reading<'_>,
     dictionary: &Dictionary,
-    query: &SearchQuery,
-    rows: &RowFilter,
+    search: &PermittedSearch,
 ) -> Result<SearchPage, StoreError> {
-    match rows.reach() {
+    match search.rows().reach() {
         // Exactly what a type without resources gives.
-        Reach::Nothing => Ok(SearchPage { matches: Vec::new(), total: Some(0), next: None }),
-        Reach::Everything => Search::new(reading, dictionary, query)?.page(),
+        Reach::Nothing | Reach::Some(_) => {
+            Ok(SearchPage { matches: Vec::new(), total: Some(0), next: None })
+        }
+        Reach::Everything => Search::new(reading, dictionary, search.query())?.page(),
     }
 }
 

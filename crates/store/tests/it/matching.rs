@@ -98,6 +98,9 @@ fn holds(row: &Row, criterion: &Criterion) -> bool {
             .of(parameter)
             .iter()
             .any(|v| matches!(v, IndexValue::Uri(uri) if values.contains(uri))),
+        Criterion::Chain { .. } | Criterion::Has { .. } | Criterion::Any(_) => {
+            unreachable!("the random searches have none")
+        }
     }
 }
 
@@ -191,6 +194,7 @@ fn sort_key(row: &Row, sort: &SortKey) -> Option<Key> {
         SortBy::Id => return Some(Key::Text(row.id.clone())),
         SortBy::LastUpdated => return Some(Key::Number(row.updated.as_millisecond() as f64)),
         SortBy::Parameter(parameter) => parameter,
+        SortBy::Through { .. } => unreachable!("the random searches have none"),
     };
     let mut keys: Vec<Key> = row.of(parameter).into_iter().map(value_key).collect();
     keys.sort_by(|a, b| a.partial_cmp(b).unwrap());

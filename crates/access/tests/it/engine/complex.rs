@@ -1,6 +1,6 @@
 //! The engine complex, case by case: a rule, and the documents that it holds for or not.
 
-use firewarden_access::{limits, test_policy};
+use firewarden_access::limits;
 use serde_json::{Value, json};
 
 use crate::cases;
@@ -8,7 +8,7 @@ use crate::cases;
 fn check(name: &str, case: &Value) {
     for (key, expected) in [("holds", true), ("fails", false)] {
         for document in case[key].as_array().into_iter().flatten() {
-            let tested = test_policy(document, &cases::object(&case["rule"]), cases::now());
+            let tested = cases::tested(&case["rule"], document);
             assert_eq!(tested.satisfied, expected, "{name}: {document}\n{}", tested.trace);
             assert_eq!(tested.trace.get("failing").is_none(), expected, "{name}: {document}");
         }
@@ -21,7 +21,7 @@ fn rules_hold_as_the_cases_say() {
 }
 
 fn tested(rule: &Value, document: &Value) -> Value {
-    test_policy(document, &cases::object(rule), cases::now()).trace
+    cases::tested(rule, document).trace
 }
 
 fn heavy() -> Value {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use firewarden_access::{limits, test_policy, try_matcho};
+use firewarden_access::{limits, try_matcho};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ fn check(name: &str, case: &Value) {
     let policy = json!({"engine": "matcho", "matcho": case["matcho"]});
     for (key, expected) in [("holds", true), ("fails", false)] {
         for document in case[key].as_array().into_iter().flatten() {
-            let tested = test_policy(document, &cases::object(&policy), cases::now());
+            let tested = cases::tested(&policy, document);
             assert_eq!(tested.satisfied, expected, "{name}: {document}\n{}", tested.trace);
             assert_ne!(tested.trace["verdict"], "failed", "{name}: {}", tested.trace);
             assert_eq!(tested.trace.get("failing").is_none(), expected, "{name}: {document}");
@@ -65,7 +65,7 @@ fn a_trace_tells_the_first_failure() {
         "request-method": "get", "params": {"patient/id": ".user.id"}, "uri": "/x",
     }});
     let document = json!({"request-method": "get", "params": {"patient/id": 1}, "user": {"id": 2}});
-    let tested = test_policy(&document, &cases::object(&policy), cases::now());
+    let tested = cases::tested(&policy, &document);
     assert_eq!(
         tested.trace,
         json!({
@@ -76,8 +76,8 @@ fn a_trace_tells_the_first_failure() {
 }
 
 fn verdict(matcho: &Value, document: &Value) -> Value {
-    let policy = cases::object(&json!({"engine": "matcho", "matcho": matcho}));
-    test_policy(document, &policy, cases::now()).trace["verdict"].clone()
+    let policy = json!({"engine": "matcho", "matcho": matcho});
+    cases::tested(&policy, document).trace["verdict"].clone()
 }
 
 #[test]

@@ -46,7 +46,11 @@ impl Finder<'_> {
     /// `None` when most of the type may meet the condition: `:missing`, `:not`, `ne`.
     pub(crate) fn source(&self, condition: &Condition<'_>) -> rusqlite::Result<Option<Source>> {
         let mut source = match condition.criterion {
-            Criterion::Missing { .. } | Criterion::Token { negated: true, .. } => return Ok(None),
+            Criterion::Missing { .. }
+            | Criterion::Token { negated: true, .. }
+            | Criterion::Chain { .. }
+            | Criterion::Has { .. }
+            | Criterion::Any(_) => return Ok(None),
             Criterion::Id(ids) => {
                 let leg = |id: &firewarden_fhir::Id| Leg {
                     table: "resource",
