@@ -71,6 +71,7 @@ pub(crate) fn interaction(line: &str, body: Option<&Value>) -> Interaction {
     match line {
         "GET /auth/userinfo" => return Interaction::UserInfo,
         "POST /auth/test-policy" => return Interaction::TestPolicy(Value::Null),
+        "POST /$matcho" => return Interaction::TestMatcho(Value::Null),
         "POST /auth/test-token" => return Interaction::TestToken(SentToken::new("x".into())),
         "GET /health/ready" => return Interaction::HealthDetails,
         "GET /metrics" => return Interaction::Metrics,

@@ -17,6 +17,7 @@ const REQUESTS: &[&str] = &[
     "PUT /AccessPolicy/p",
     "GET /fhir/AuditEvent",
     "POST /auth/test-policy",
+    "POST /$matcho",
     "POST /auth/test-token",
     "GET /health/ready",
     "GET /metrics",
