@@ -17,10 +17,12 @@ mod permit;
 mod permitted_search;
 mod policy;
 mod policy_database;
+pub mod policy_query;
 mod policy_set;
 mod rows;
 mod system_task;
 mod test_policy;
+mod try_matcho;
 mod verdict;
 
 pub use caller::{Caller, Session};
@@ -33,4 +35,5 @@ pub use policy_set::{PolicySet, PolicySource};
 pub use rows::{Reach, RowFilter};
 pub use system_task::SystemTask;
 pub use test_policy::{Tested, test_policy};
+pub use try_matcho::try_matcho;
 pub use verdict::Verdict;

@@ -205,12 +205,13 @@ impl Reader<'_> {
 
     /// An `allow` says for whom.
     fn subjects(&mut self, engine: Option<&Engine>, links: Option<&[Link]>, role: Option<&str>) {
-        if !matches!(engine, Some(Engine::Allow)) {
+        if !engine.is_some_and(Engine::always_holds) {
             return;
         }
         match links {
             None if role.is_none() => {
-                let told = "`allow` without `link` or `roleName` would let everybody do everything";
+                let told = "a rule that holds for every request would let everybody do everything; \
+                            it needs a `link` or a `roleName`";
                 self.refuse("required", told, at("link"));
             }
             Some(links) if role.is_none() => {
