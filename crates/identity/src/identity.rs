@@ -55,8 +55,9 @@ pub(crate) struct Trusted {
     from: Vec<Origin>,
 }
 
-/// An introspector's id and version, and whether it could be read.
-type Origin = (Id, Version, bool);
+/// An introspector's id and version, whether it could be read, and the system of its identity
+/// provider.
+type Origin = (Id, Version, bool, Option<String>);
 
 /// An active introspector, and whom it asks: for keys if it does not have them itself, or for its
 /// word on each token.
@@ -97,7 +98,10 @@ impl Identity {
         let _one_at_a_time = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         introspectors.retain(Introspector::is_active);
         let before = self.trusted.load_full();
-        let origin = |one: &Introspector| (one.id.clone(), one.version, one.trust.is_some());
+        let origin = |one: &Introspector| {
+            let system = one.trust.as_ref().and_then(|trust| trust.system.clone());
+            (one.id.clone(), one.version, one.trust.is_some(), system)
+        };
         let mut from: Vec<Origin> = introspectors.iter().map(origin).collect();
         from.sort();
         if from == before.from {

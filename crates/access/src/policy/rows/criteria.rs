@@ -1,7 +1,7 @@
 //! The rows of one type as search criteria, with values of the request bound in their places.
 
 use firewarden_fhir::request::parse_query;
-use firewarden_fhir::search::{Criterion, Handling, ParseSearch};
+use firewarden_fhir::search::{Criterion, Handling, ParseSearch, escape};
 use firewarden_fhir::{Definitions, Issue, ResourceType, Timestamp};
 
 use super::ReadAgainst;
@@ -9,11 +9,27 @@ use super::shape::{ValueKind, is_fixed, kinds, may_stand, same_shape};
 use super::template::Template;
 use crate::document::{Keys, RequestDocument};
 use crate::nearest::suggestion;
-use crate::search_criteria;
 
 /// Values that stand in the places while the criteria are checked. One of them is a value of
 /// every kind and of any part of a date.
 const PLACEHOLDERS: &[&str] = &["2000", "01"];
+
+/// Parameters that shape an answer and limit no rows.
+const OF_ANSWER: &[&str] = &[
+    "_contained",
+    "_containedType",
+    "_count",
+    "_cursor",
+    "_elements",
+    "_format",
+    "_include",
+    "_pretty",
+    "_revinclude",
+    "_sort",
+    "_summary",
+    "_total",
+    "_totalMethod",
+];
 
 /// A URL that nothing is below: what criteria are checked against before a request has come.
 const NO_BASE_URL: &str = "urn:firewarden:none";
@@ -77,8 +93,7 @@ impl RowCriteria {
         }
         let bound: Option<Vec<(String, String)>> =
             self.parameters.iter().map(|parameter| parameter.bound(document)).collect();
-        let parse = reader(against);
-        let criteria = search_criteria::criteria(&parse, self.of, &bound?).ok()?;
+        let criteria = reader(against).criteria_of(self.of, &bound?).ok()?;
         same_shape(&criteria, &self.checked).then_some(criteria)
     }
 }
@@ -88,7 +103,7 @@ impl Parameter {
         let value = self.value.filled(|place| {
             let value = place.value(document.whole())?;
             let stands = self.kinds.iter().all(|kind| may_stand(&value, place, *kind));
-            if stands { search_criteria::escape(&value) } else { None }
+            if stands { escape(&value) } else { None }
         })?;
         Some((self.name.clone(), value))
     }
@@ -123,10 +138,12 @@ fn known(of: ResourceType, name: &str) -> Result<(), Issue> {
         return Err(Issue::error("value", told));
     }
     let code = name.split([':', '.']).next().unwrap_or_default();
-    if matches!(code, "_id" | "_lastUpdated" | "_has") || search_criteria::is_of_answer(code) {
-        return Ok(());
+    if OF_ANSWER.contains(&code) {
+        let told = format!("`{name}` shapes an answer and limits no rows");
+        return Err(Issue::error("value", told));
     }
-    if Definitions::get().search_parameter(of, code).is_some() {
+    let has_criteria_of_its_own = matches!(code, "_id" | "_lastUpdated" | "_has");
+    if has_criteria_of_its_own || Definitions::get().search_parameter(of, code).is_some() {
         return Ok(());
     }
     let parameters = Definitions::get().search_parameters(of);
@@ -141,7 +158,7 @@ fn placeheld(of: ResourceType, name: &str, value: &Template) -> Result<Vec<Crite
     let parse = reader(against);
     let read = |placeholder: &str| {
         let value = value.filled(|_| Some(placeholder.to_owned())).unwrap_or_default();
-        search_criteria::criteria(&parse, of, &[(name.to_owned(), value)])
+        parse.criteria_of(of, &[(name.to_owned(), value)])
     };
     let mut readings = PLACEHOLDERS.iter().map(|placeholder| read(placeholder));
     let first = readings.next().unwrap_or_else(|| read(""));
