@@ -4,6 +4,7 @@ mod complex;
 mod json_schema;
 mod matcho;
 mod named_type;
+mod sql;
 mod trace;
 
 use firewarden_fhir::{Issue, ResourceType};
