@@ -21,9 +21,10 @@ pub(crate) enum Rule {
 pub(crate) fn rule(interaction: &Interaction) -> Rule {
     match interaction {
         Interaction::UserInfo => Rule::EveryAuthenticatedCaller,
-        Interaction::TestPolicy(_) | Interaction::TestToken(_) | Interaction::HealthDetails => {
-            Rule::Administrators
-        }
+        Interaction::TestPolicy(_)
+        | Interaction::TestMatcho(_)
+        | Interaction::TestToken(_)
+        | Interaction::HealthDetails => Rule::Administrators,
         Interaction::HistorySystem(_) | Interaction::Metrics => Rule::Policies,
         Interaction::Create(_) | Interaction::Update(..) => match interaction.resource_type() {
             // The record of what happened, and what a token stands for, are the server's alone to

@@ -64,6 +64,7 @@ impl SystemTask {
             | Interaction::HistorySystem(_)
             | Interaction::UserInfo
             | Interaction::TestPolicy(_)
+            | Interaction::TestMatcho(_)
             | Interaction::TestToken(_)
             | Interaction::HealthDetails
             | Interaction::Metrics => false,

@@ -29,6 +29,7 @@ mod remote;
 mod binding;
 mod creation;
 mod directory;
+mod known_caller;
 mod resolve;
 
 mod basic;

@@ -56,8 +56,8 @@ pub(crate) fn read(content: &Map<String, Value>) -> Result<Read, Vec<Issue>> {
     let period = reader.period();
     let rows = reader.rows();
     let engine = if is_rpc { None } else { reader.engine() };
-    if matches!(engine, Some(Engine::Allow)) && role_name.is_none() {
-        reader.subjects_of_allow(links.as_deref(), rows.as_ref());
+    if engine.as_ref().is_some_and(Engine::always_holds) && role_name.is_none() {
+        reader.subjects(links.as_deref(), rows.as_ref());
     }
     if !reader.errors.is_empty() {
         return Err(reader.errors);
@@ -216,19 +216,19 @@ impl Reader<'_> {
         }
     }
 
-    /// An `allow` says for whom, or for which rows.
-    fn subjects_of_allow(&mut self, links: Option<&[Link]>, rows: Option<&PolicyRows>) {
+    /// A rule that always holds says for whom, or for which rows.
+    fn subjects(&mut self, links: Option<&[Link]>, rows: Option<&PolicyRows>) {
         let Some(links) = links else {
             let every = rows.and_then(PolicyRows::first_every);
             // Rows that could not be read are told of by themselves.
             if !self.content.contains_key("rows") {
-                let told = "`allow` without `link`, `roleName` or `rows` would let everybody do \
-                            everything";
+                let told = "a rule that holds for every request would let everybody do everything; \
+                            it needs a `link`, a `roleName` or `rows`";
                 self.refuse("required", told, at("link"));
             } else if let Some(of) = every {
                 let told = format!(
-                    "`allow` without `link` or `roleName` would let everybody do everything with \
-                     every `{of}`"
+                    "a rule that holds for every request would let everybody do everything with \
+                     every `{of}`; it needs a `link` or a `roleName`"
                 );
                 self.refuse("required", told, at("rows").member(of.name()));
             }

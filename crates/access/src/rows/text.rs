@@ -177,11 +177,7 @@ mod tests {
             ("value-string:exact", r"a\,b", r"value-string:exact=a\,b"),
             ("value-quantity", "ge5.4||mg", "value-quantity=ge5.4||mg"),
             ("value-quantity", "5", "value-quantity=5"),
-            (
-                "date",
-                "lt2020",
-                "date=lt[2020-01-01T00:00:00.000Z/2021-01-01T00:00:00.000Z)",
-            ),
+            ("date", "lt2020", "date=lt[2020-01-01T00:00:00.000Z/2021-01-01T00:00:00.000Z)"),
         ] {
             assert_eq!(shown("Observation", &[(name, value)]), text);
         }

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::check;
 use crate::limits::{
-    QUERY_ARGUMENTS_MAX, QUERY_BYTES_MAX, QUERY_DEPTH_MAX, QUERY_EXPRESSIONS_MAX, QUERY_PATHS_MAX, QUERY_SOURCES_MAX,
-    SENT_BYTES_MAX,
+    QUERY_ARGUMENTS_MAX, QUERY_BYTES_MAX, QUERY_DEPTH_MAX, QUERY_EXPRESSIONS_MAX, QUERY_PATHS_MAX,
+    QUERY_SOURCES_MAX, SENT_BYTES_MAX,
 };
 use crate::policy_query::{
     Expression, Literal, PolicyQuery, Rows, Table, Unbound, ValueType, tables,
