@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 pub(crate) use keys::Keys;
 use non_empty::without_empty_members;
+pub(crate) use references::of_fhir_resource;
 
 use crate::decide::Asker;
 use crate::{Caller, RequestFacts};
@@ -67,6 +68,11 @@ impl RequestDocument {
     /// That document, as it stands.
     pub(crate) fn as_it_stands(whole: Value) -> Self {
         Self { whole, non_empty: OnceLock::new() }
+    }
+
+    /// The whole document.
+    pub(crate) fn whole(&self) -> &Value {
+        &self.whole
     }
 
     /// The document without the members that are `[]`, `{}`, `""` or `null`.

@@ -7,17 +7,17 @@ use firewarden_fhir::{Issue, ResourceType};
 use serde_json::{Map, Value};
 
 use self::json_schema::JsonSchema;
+use self::sql::Sql;
 use crate::document::{Keys, LazyDocument, RequestDocument};
 use crate::element_path::ElementPath;
 use crate::nearest::suggestion;
 use crate::{PolicyDatabase, Verdict};
 
 /// The engines that this version serves.
-const SERVED: &[&str] = &["json-schema", "allow"];
+const SERVED: &[&str] = &["json-schema", "sql", "allow"];
 
 /// Engines that are known and not served by this version.
-const NOT_SERVED: &[&str] =
-    &["matcho", "sql", "complex", "clj", "scope", "signed-rpc", "smart-on-fhir"];
+const NOT_SERVED: &[&str] = &["matcho", "complex", "clj", "scope", "signed-rpc", "smart-on-fhir"];
 
 /// The attributes that hold an engine's rule.
 const RULES: &[(&str, &str)] = &[
@@ -35,6 +35,8 @@ pub(crate) enum Engine {
     Allow,
     /// Holds where a JSON Schema does.
     JsonSchema(Box<JsonSchema>),
+    /// Holds where a SELECT returns true.
+    Sql(Box<Sql>),
 }
 
 impl Engine {
@@ -55,11 +57,16 @@ impl Engine {
         if engine == "allow" {
             return Ok((Self::Allow, Vec::new()));
         }
-        let Some(schema) = content.get("schema") else {
-            let told = "the engine `json-schema` needs a `schema`";
-            return Err(vec![Issue::error("required", told).at(at("schema"))]);
+        let attribute = if engine == "sql" { "sql" } else { "schema" };
+        let Some(rule) = content.get(attribute) else {
+            let told = format!("the engine `{engine}` needs a `{attribute}`");
+            return Err(vec![Issue::error("required", told).at(at(attribute))]);
         };
-        let (rule, doubts) = JsonSchema::compile(schema, &at("schema"))?;
+        if engine == "sql" {
+            let (rule, doubts) = Sql::compile(rule, &at(attribute))?;
+            return Ok((Self::Sql(Box::new(rule)), doubts));
+        }
+        let (rule, doubts) = JsonSchema::compile(rule, &at(attribute))?;
         Ok((Self::JsonSchema(Box::new(rule)), doubts))
     }
 
@@ -68,16 +75,16 @@ impl Engine {
         match self {
             Self::Allow => Keys::NONE,
             Self::JsonSchema(rule) => rule.keys(),
+            Self::Sql(rule) => rule.keys(),
         }
     }
 
     /// What the rule says. `role_name` limits the roles that it sees.
-    #[expect(clippy::unused_async, reason = "the rules of `sql` policies ask the database")]
     pub(crate) async fn verdict(
         &self,
         document: &LazyDocument<'_>,
         role_name: Option<&str>,
-        _database: &dyn PolicyDatabase,
+        database: &dyn PolicyDatabase,
     ) -> Verdict {
         match self {
             Self::Allow => Verdict::Satisfied,
@@ -85,16 +92,19 @@ impl Engine {
                 None => rule.verdict(document),
                 Some(name) => rule.verdict(&document.with_roles_named(name)),
             },
+            Self::Sql(rule) => match role_name {
+                None => rule.verdict(document, database).await,
+                Some(name) => rule.verdict(&document.with_roles_named(name), database).await,
+            },
         }
     }
 
     /// What the rule says, and why.
-    #[expect(clippy::unused_async, reason = "the rules of `sql` policies ask the database")]
     pub(crate) async fn explain(
         &self,
         document: &RequestDocument,
         role_name: Option<&str>,
-        _database: &dyn PolicyDatabase,
+        database: &dyn PolicyDatabase,
     ) -> (Verdict, Option<Value>) {
         match self {
             Self::Allow => (Verdict::Satisfied, None),
@@ -102,13 +112,18 @@ impl Engine {
                 None => rule.explain(document),
                 Some(name) => rule.explain(&document.with_roles_named(name)),
             },
+            Self::Sql(rule) => match role_name {
+                None => rule.explain(document, database).await,
+                Some(name) => rule.explain(&document.with_roles_named(name), database).await,
+            },
         }
     }
 
     /// Whether the rule cannot hold but for requests that name this type.
     pub(crate) fn names(&self, guarded: ResourceType) -> bool {
         match self {
-            Self::Allow => false,
+            // A type that a query reads is not what the request is about.
+            Self::Allow | Self::Sql(_) => false,
             Self::JsonSchema(rule) => rule.names(guarded),
         }
     }
@@ -121,11 +136,11 @@ fn at(attribute: &str) -> ElementPath {
 /// The `engine`, if this version serves it.
 fn served_engine(content: &Map<String, Value>) -> Result<&str, Issue> {
     let (code, told) = match content.get("engine") {
-        None => ("required", "`engine` is required: `json-schema` or `allow`".to_owned()),
+        None => ("required", "`engine` is required: `json-schema`, `sql` or `allow`".to_owned()),
         Some(Value::String(engine)) if SERVED.contains(&engine.as_str()) => return Ok(engine),
         Some(Value::String(engine)) if NOT_SERVED.contains(&engine.as_str()) => {
             let told = format!("the engine `{engine}` is not served by this version");
-            ("not-supported", format!("{told}; `json-schema` and `allow` are"))
+            ("not-supported", format!("{told}; `json-schema`, `sql` and `allow` are"))
         }
         Some(Value::String(engine)) => {
             let known = [SERVED, NOT_SERVED].concat();

@@ -7,7 +7,7 @@ mod history;
 mod index_writes;
 mod lock;
 mod point;
-pub(crate) mod policies;
+mod policies;
 mod pool;
 mod row;
 mod schema;
@@ -32,6 +32,7 @@ use crate::{
 use connection::unavailable;
 use dictionary::Dictionary;
 use point::PointReaders;
+use policies::{PolicyReaders, SqlitePolicies};
 use pool::Pool;
 use writer::Writer;
 
@@ -42,6 +43,7 @@ pub(crate) struct Sqlite {
     dictionary: Arc<Dictionary>,
     points: PointReaders,
     pool: Pool,
+    policy_readers: Arc<PolicyReaders>,
     writer: Writer,
     policy_version: Arc<AtomicU64>,
 }
@@ -62,6 +64,9 @@ impl Sqlite {
         let open = |_| connection::open_reader(&settings.path, READER_CACHE_KIB);
         let points: Result<Vec<Connection>, _> = (0..readers).map(open).collect();
         let searchers: Result<Vec<Connection>, _> = (0..readers).map(open).collect();
+        let policy_readers =
+            PolicyReaders::open(&settings.path, &settings.base_url, &dictionary, readers)
+                .map_err(unavailable)?;
         let writer = Writer::start(writer::Start {
             connection,
             path: settings.path.clone(),
@@ -75,6 +80,7 @@ impl Sqlite {
             dictionary,
             points: PointReaders::new(points.map_err(unavailable)?),
             pool: Pool::new(searchers.map_err(unavailable)?),
+            policy_readers: Arc::new(policy_readers),
             writer,
             policy_version,
         })
@@ -145,6 +151,11 @@ impl Sqlite {
         };
         let preparer = Preparer { base_url: &self.base_url, seal: &self.seal, code: &code };
         self.writer.queue(preparer.request(request)?)
+    }
+
+    /// The database as the policies of one request may ask it.
+    pub(crate) fn policies(&self) -> SqlitePolicies {
+        SqlitePolicies::new(&self.policy_readers, &self.dictionary)
     }
 
     pub(crate) fn writes_waiting(&self) -> usize {

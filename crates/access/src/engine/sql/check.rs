@@ -43,9 +43,7 @@ pub(super) fn check(text: &str) -> Result<(PolicyQuery, Vec<String>), Refusal> {
 }
 
 /// Parses on a thread of its own: how much stack the parser takes for each level is not ours to say.
-fn on_own_stack<T: Send>(
-    work: impl FnOnce() -> Result<T, Refusal> + Send,
-) -> Result<T, Refusal> {
+fn on_own_stack<T: Send>(work: impl FnOnce() -> Result<T, Refusal> + Send) -> Result<T, Refusal> {
     let unread = || Refusal::new("not a query that is understood");
     thread::scope(|scope| {
         let thread = thread::Builder::new().stack_size(QUERY_STACK_BYTES);

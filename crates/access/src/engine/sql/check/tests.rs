@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::check;
 use crate::limits::{
-    QUERY_ARGUMENTS_MAX, QUERY_BYTES_MAX, QUERY_DEPTH_MAX, QUERY_EXPRESSIONS_MAX, QUERY_PATHS_MAX, QUERY_SOURCES_MAX,
-    SENT_BYTES_MAX,
+    QUERY_ARGUMENTS_MAX, QUERY_BYTES_MAX, QUERY_DEPTH_MAX, QUERY_EXPRESSIONS_MAX, QUERY_PATHS_MAX,
+    QUERY_SOURCES_MAX, SENT_BYTES_MAX,
 };
 use crate::policy_query::{
     Expression, Literal, PolicyQuery, Rows, Table, Unbound, ValueType, tables,
@@ -399,8 +399,8 @@ fn values_of_the_request_have_the_type_that_is_asked_for() {
         ("{{user.d}} = 1.5", Ok(Literal::Numeric("1.5".into()))),
         ("{{params.d}}::numeric = 5", Ok(Literal::Numeric("1.5".into()))),
         ("{{user.id}}::numeric = 5", Err("another")),
-        ("{{user.b}}", Ok(Literal::Boolean(true))),
-        ("{{params.b}}", Err("another")),
+        ("not {{user.b}}", Ok(Literal::Boolean(true))),
+        ("not {{params.b}}", Err("another")),
         ("{{params.b}}::boolean", Ok(Literal::Boolean(true))),
         ("{{user.list}}::jsonb @> '[]'", Ok(Literal::Json(json!([1])))),
         ("{{user.id}}::jsonb @> '[]'", Err("another")),
