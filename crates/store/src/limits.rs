@@ -67,7 +67,7 @@ pub const POLICY_REQUEST_TIME: Duration = Duration::from_millis(500);
 /// Virtual machine instructions of SQLite between two looks at a policy's time.
 pub const POLICY_INSTRUCTIONS_BETWEEN_CHECKS: i32 = 1_000;
 /// Bytes of a value that a policy's rule computes.
-pub const POLICY_VALUE_BYTES_MAX: i32 = 16 * 1024 * 1024;
+pub const POLICY_VALUE_BYTES_MAX: i32 = 8 * 1024 * 1024;
 /// Bytes of a policy's rule in SQLite's dialect.
 pub const POLICY_SQL_BYTES_MAX: i32 = 256 * 1024;
 /// JSON texts that a connection for policies keeps parsed.

@@ -103,3 +103,6 @@ fn answered(row: &Row<'_>, of: Option<ValueType>) -> rusqlite::Result<Answered> 
         ) => Answered::Other,
     })
 }
+
+#[cfg(test)]
+mod tests;

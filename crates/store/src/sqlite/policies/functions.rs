@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use super::deadline::Deadline;
 use super::decimal::Decimal;
 use super::{jsonb, texts};
-use crate::limits::POLICY_JSON_KEPT_MAX;
+use crate::limits::{POLICY_JSON_KEPT_MAX, POLICY_VALUE_BYTES_MAX};
 
 /// A function with these arguments has no value, as where PostgreSQL reports an error.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +89,17 @@ impl<'a> Arguments<'a, '_> {
 
     fn decimal(&self, index: usize) -> Option<Decimal> {
         Decimal::parse(self.text(index)?)
+    }
+
+    /// All arguments, as values of JSON. `None` where together they are beyond the limit.
+    fn all_json(&self, first: usize, step: usize) -> Option<Vec<Value>> {
+        let mut bytes_left = usize::try_from(POLICY_VALUE_BYTES_MAX).ok()?;
+        let mut values = Vec::new();
+        for index in (first..self.call.len()).step_by(step) {
+            bytes_left = bytes_left.checked_sub(self.text(index)?.len())?;
+            values.push(Value::clone(&*self.json(index)?));
+        }
+        Some(values)
     }
 
     fn path(&self, index: usize) -> Option<Vec<String>> {
@@ -195,9 +206,7 @@ pub(super) fn register(
         object(&Arguments { call, shared: &of }).ok_or_else(not_computed)
     })?;
     connection.create_scalar_function("fw_array", -1, flags, move |call| {
-        let arguments = Arguments { call, shared: &shared };
-        let items: Option<Vec<Value>> =
-            (0..call.len()).map(|index| Some(Value::clone(&*arguments.json(index)?))).collect();
+        let items = Arguments { call, shared: &shared }.all_json(0, 1);
         items.map(|items| Value::Array(items).to_string()).ok_or_else(not_computed)
     })?;
     connection.create_scalar_function("fw_text_as_json", 1, flags, |call| {
@@ -210,8 +219,8 @@ pub(super) fn register(
 /// `jsonb_build_object`: of a key that comes twice the later value stays.
 fn object(arguments: &Arguments<'_, '_>) -> Option<String> {
     let mut members = Map::new();
-    for index in (0..arguments.call.len()).step_by(2) {
-        let value = Value::clone(&*arguments.json(index + 1)?);
+    let keys = (0..arguments.call.len()).step_by(2);
+    for (index, value) in keys.zip(arguments.all_json(1, 2)?) {
         members.insert(arguments.text(index)?.to_owned(), value);
     }
     Some(Value::Object(members).to_string())

@@ -76,7 +76,6 @@ fn authorize(asked: AuthContext<'_>) -> Authorization {
                     asked.accessor == Some(VIEW) && (is_column || column_name == "deleted")
                 }
                 "json_each" => true,
-                // The column of a SELECT inside FROM.
                 _ => false,
             }
         }
