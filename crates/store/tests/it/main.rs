@@ -4,10 +4,12 @@
 
 mod conditional;
 mod histories;
+mod limited;
 mod matching;
 mod opened;
 mod opening;
 mod random;
+mod rows;
 mod searches;
 mod secrets;
 mod writes;
