@@ -41,3 +41,8 @@ async fn a_caller_is_who_the_trusted_issuer_may_name() {
 async fn a_token_is_judged_by_what_the_operator_said() {
     each_file("trust").await;
 }
+
+#[tokio::test]
+async fn what_is_reached_on_the_way_is_what_the_caller_may_search() {
+    each_file("reach").await;
+}
