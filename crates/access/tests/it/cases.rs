@@ -87,6 +87,7 @@ pub(crate) fn interaction(line: &str, body: Option<&Value>) -> Interaction {
         query,
         body: body.map_or(Body::Empty, |body| Body::Json(body.clone())),
         if_match: None,
+        if_none_exist: None,
         unserved_condition: None,
         handling: Handling::Lenient,
     };

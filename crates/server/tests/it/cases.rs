@@ -5,7 +5,7 @@
 //! valid token; `bearer` is a text sent as a token instead, and `token` changes `header`, `claims`,
 //! `alg` and `secret` of a valid one: null leaves a member out, `{in: 60}` is in a minute. What a step says of the answer must hold: `status`, `body` (objects are open, lists
 //! are whole), `at` (by JSON Pointer, null for absent), `finds` and `finds_in_order` (ids of
-//! matches), `has` and `lacks` (texts), `headers` (null for absent), `same_as` (the whole text of
+//! matches), `includes` (ids of what was added to them), `has` and `lacks` (texts), `headers` (null for absent), `same_as` (the whole text of
 //! an earlier step's answer). `save` keeps parts of an answer, for `${name}` in later steps.
 
 use std::collections::HashMap;
@@ -33,6 +33,7 @@ const MEMBERS: &[&str] = &[
     "at",
     "finds",
     "finds_in_order",
+    "includes",
     "has",
     "lacks",
     "headers",
@@ -217,6 +218,13 @@ impl Check<'_> {
         }
         if step.contains_key("finds") {
             let (mut found, mut expected) = (self.answer.ids(), texts(step.get("finds")));
+            found.sort();
+            expected.sort();
+            assert_eq!(found, expected, "{}", self.place());
+        }
+        if step.contains_key("includes") {
+            let (mut found, mut expected) =
+                (self.answer.included_ids(), texts(step.get("includes")));
             found.sort();
             expected.sort();
             assert_eq!(found, expected, "{}", self.place());

@@ -49,6 +49,11 @@ async fn a_token_is_judged_by_what_the_operator_said() {
 }
 
 #[tokio::test]
+async fn what_is_reached_on_the_way_is_what_the_caller_may_search() {
+    each_file("reach").await;
+}
+
+#[tokio::test]
 async fn a_policy_in_sql_asks_what_is_stored() {
     each_file("sql").await;
 }
