@@ -5,10 +5,8 @@ use std::sync::Arc;
 use firewarden_fhir::search::SearchQuery;
 use firewarden_fhir::{Id, Interaction, ResourceType, SearchForm, Timestamp};
 
-use crate::document::{Keys, RequestDocument};
-use crate::limits::{CONSIDERED_MAX, POLICIES_PER_DECISION_MAX};
-use crate::policy::Policy;
-use crate::{Caller, Permitted, PolicySet, RequestFacts, RowFilter, Verdict};
+use crate::grant::{Refused, grant};
+use crate::{Caller, Permitted, PolicyDatabase, PolicySet, RequestFacts, RowFilter, Verdict};
 
 /// One policy that was considered, for logs; never for the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +18,7 @@ pub struct Considered {
 }
 
 impl Considered {
-    fn new(policy: &Id, verdict: Verdict) -> Self {
+    pub(crate) fn new(policy: &Id, verdict: Verdict) -> Self {
         Self { policy: policy.to_string(), verdict }
     }
 }
@@ -28,146 +26,70 @@ impl Considered {
 /// A refusal, with its reasons. They are for logs and administrators.
 #[derive(Debug)]
 pub struct Denial {
+    /// Why.
+    pub reason: DenialReason,
     /// Whether the caller gave no credential.
     pub anonymous: bool,
-    /// What was considered, up to [`CONSIDERED_MAX`].
+    /// What was considered, up to [`CONSIDERED_MAX`](crate::limits::CONSIDERED_MAX).
     pub considered: Vec<Considered>,
 }
 
-/// Who asks, when and how: what a permit keeps to decide on other types.
-#[derive(Clone, Debug)]
-pub(crate) struct Asker {
-    pub(crate) caller: Arc<Caller>,
-    pub(crate) facts: Arc<RequestFacts>,
-    pub(crate) now: Timestamp,
-}
-
-/// What rules an interaction.
+/// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rule {
-    /// The policies that apply.
-    Policies,
-    /// Of those, the ones that reach this type on purpose: an `allow` that links the caller's own
-    /// User or Client, and a policy that names the type.
-    PoliciesThatReach(ResourceType),
-    /// Nobody may.
-    Nobody,
-    /// Every caller with a valid credential may.
-    EveryAuthenticatedCaller,
-    /// Callers whose own User or Client an `allow` policy links.
-    Administrators,
+pub enum DenialReason {
+    /// No policy grants it.
+    NotGranted,
+    /// More policies, or more different rows, than one decision works through.
+    TooManyPolicies,
 }
 
-fn rule(interaction: &Interaction) -> Rule {
-    match interaction {
-        Interaction::UserInfo => Rule::EveryAuthenticatedCaller,
-        Interaction::TestPolicy(_) | Interaction::TestToken(_) | Interaction::HealthDetails => {
-            Rule::Administrators
+impl DenialReason {
+    /// Its name in logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotGranted => "not-granted",
+            Self::TooManyPolicies => "too-many-policies",
         }
-        Interaction::HistorySystem(_) | Interaction::Metrics => Rule::Policies,
-        Interaction::Create(_) | Interaction::Update(..) => match interaction.resource_type() {
-            // The record of what happened, and what a token stands for, are the server's alone to
-            // write.
-            Some(of) if matches!(of.name(), "AuditEvent" | "Session") => Rule::Nobody,
-            of => rule_of_type(of),
-        },
-        Interaction::Delete(..) => match interaction.resource_type() {
-            Some(of) if of.name() == "AuditEvent" => Rule::Nobody,
-            of => rule_of_type(of),
-        },
-        Interaction::Read(_)
-        | Interaction::Vread(..)
-        | Interaction::Search(..)
-        | Interaction::HistoryInstance(..)
-        | Interaction::HistoryType(..) => rule_of_type(interaction.resource_type()),
     }
 }
 
-fn rule_of_type(of: Option<ResourceType>) -> Rule {
-    match of {
-        Some(of) if of.is_own() || of.name() == "AuditEvent" => Rule::PoliciesThatReach(of),
-        Some(_) => Rule::Policies,
-        None => Rule::Nobody,
-    }
+/// Who asks, when and how. A permit keeps it, to decide on other types.
+#[derive(Clone, Debug)]
+pub struct Asker {
+    /// Who.
+    pub caller: Arc<Caller>,
+    /// How.
+    pub facts: Arc<RequestFacts>,
+    /// What the rules of `sql` policies ask.
+    pub database: Arc<dyn PolicyDatabase>,
+    /// When.
+    pub now: Timestamp,
 }
 
 /// Decides one interaction. It is denied unless a policy that applies is satisfied; a few
 /// interactions have a rule of their own, which no policy changes.
-pub fn decide(
+pub async fn decide(
     policies: &Arc<PolicySet>,
-    caller: &Arc<Caller>,
+    asker: Asker,
     interaction: Interaction,
-    facts: &Arc<RequestFacts>,
-    now: Timestamp,
 ) -> Result<Permitted, Denial> {
-    let asker = Asker { caller: Arc::clone(caller), facts: Arc::clone(facts), now };
-    match granted_by(policies, &asker, &interaction) {
-        Ok(granted_by) => {
-            Ok(Permitted::of_policies(interaction, Arc::clone(policies), asker, granted_by))
+    match grant(policies, &asker, &interaction).await {
+        Ok(grant) => Ok(Permitted::of_policies(interaction, Arc::clone(policies), asker, grant)),
+        Err(Refused { reason, considered }) => {
+            Err(Denial { reason, anonymous: asker.caller.is_anonymous(), considered })
         }
-        Err(considered) => Err(Denial { anonymous: caller.is_anonymous(), considered }),
     }
 }
 
-/// The rows of a type that the asker would be granted for a plain search of it.
-pub(crate) fn implied_rows(policies: &PolicySet, asker: &Asker, of: ResourceType) -> RowFilter {
+/// The rows of a type that the asker would be granted for a plain search of it; `None` when it
+/// would be denied.
+pub(crate) async fn implied_rows(
+    policies: &PolicySet,
+    asker: &Asker,
+    of: ResourceType,
+) -> Option<RowFilter> {
     let facts = RequestFacts { query_string: None, ..RequestFacts::clone(&asker.facts) };
     let asker = Asker { facts: Arc::new(facts), ..asker.clone() };
     let interaction = Interaction::Search(SearchQuery::all(of), SearchForm::Get);
-    match granted_by(policies, &asker, &interaction) {
-        Ok(_) => RowFilter::everything(),
-        Err(_) => RowFilter::nothing(),
-    }
-}
-
-/// The policies that grant the request, or those that were considered in vain.
-fn granted_by(
-    policies: &PolicySet,
-    asker: &Asker,
-    interaction: &Interaction,
-) -> Result<Vec<String>, Vec<Considered>> {
-    let Asker { caller, now, .. } = asker;
-    match rule(interaction) {
-        Rule::Policies => evaluate(policies, asker, interaction, None),
-        Rule::PoliciesThatReach(of) => evaluate(policies, asker, interaction, Some(of)),
-        Rule::Nobody => Err(Vec::new()),
-        Rule::EveryAuthenticatedCaller if caller.is_anonymous() => Err(Vec::new()),
-        Rule::EveryAuthenticatedCaller => Ok(Vec::new()),
-        Rule::Administrators => match policies.administering(caller, *now) {
-            Some(policy) => Ok(vec![policy.to_string()]),
-            None => Err(Vec::new()),
-        },
-    }
-}
-
-/// Evaluates the policies that apply until one grants: a grant is for every row of the type, so
-/// that further ones would add nothing.
-fn evaluate(
-    policies: &PolicySet,
-    asker: &Asker,
-    interaction: &Interaction,
-    guarded: Option<ResourceType>,
-) -> Result<Vec<String>, Vec<Considered>> {
-    let Asker { caller, now, .. } = asker;
-    let applying: Vec<&(Id, Policy)> = policies
-        .applying(caller, interaction.operation_id(), *now)
-        .take(POLICIES_PER_DECISION_MAX)
-        .filter(|(_, policy)| guarded.is_none_or(|of| policy.reaches(of, caller, *now)))
-        .collect();
-    let keys = applying.iter().map(|(_, policy)| policy.engine.keys());
-    let keys = keys.fold(Keys::NONE, Keys::with);
-    let document = RequestDocument::lazy(interaction, asker, keys);
-    let mut considered = Vec::new();
-    for (id, policy) in applying {
-        let verdict = policy.verdict(&document);
-        if verdict == Verdict::Satisfied {
-            return Ok(vec![id.to_string()]);
-        }
-        if considered.len() < CONSIDERED_MAX {
-            considered.push(Considered::new(id, verdict));
-        }
-    }
-    let broken = policies.broken().into_iter().take(CONSIDERED_MAX - considered.len());
-    considered.extend(broken.map(|(id, _)| Considered::new(id, Verdict::Failed)));
-    Err(considered)
+    grant(policies, &asker, &interaction).await.ok().map(|grant| grant.rows)
 }

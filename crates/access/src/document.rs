@@ -4,14 +4,14 @@ mod keys;
 mod non_empty;
 mod references;
 
-use std::cell::{LazyCell, OnceCell};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use firewarden_fhir::{Interaction, Resource, Target};
 use serde_json::{Map, Value, json};
 
 pub(crate) use keys::Keys;
 use non_empty::without_empty_members;
+pub(crate) use references::of_fhir_resource;
 
 use crate::decide::Asker;
 use crate::{Caller, RequestFacts};
@@ -45,13 +45,13 @@ const ROUTE_PARAMETERS: &[&str] = &["resource/type", "resource/id", "resource/ta
 
 /// A request document that is built when the first rule asks for it.
 pub(crate) type LazyDocument<'a> =
-    LazyCell<RequestDocument, Box<dyn FnOnce() -> RequestDocument + 'a>>;
+    LazyLock<RequestDocument, Box<dyn FnOnce() -> RequestDocument + Send + 'a>>;
 
 /// What a policy sees of one request.
 #[derive(Debug)]
 pub(crate) struct RequestDocument {
     whole: Value,
-    non_empty: OnceCell<Option<Value>>,
+    non_empty: OnceLock<Option<Value>>,
 }
 
 impl RequestDocument {
@@ -61,12 +61,18 @@ impl RequestDocument {
         asker: &'a Asker,
         keys: Keys,
     ) -> LazyDocument<'a> {
-        LazyCell::new(Box::new(move || Self::of(interaction, asker, keys)))
+        let Asker { caller, facts, .. } = asker;
+        LazyLock::new(Box::new(move || Self::of(interaction, caller, facts, keys)))
     }
 
     /// That document, as it stands.
     pub(crate) fn as_it_stands(whole: Value) -> Self {
-        Self { whole, non_empty: OnceCell::new() }
+        Self { whole, non_empty: OnceLock::new() }
+    }
+
+    /// The document, as it stands.
+    pub(crate) fn whole(&self) -> &Value {
+        &self.whole
     }
 
     /// The document without the members that are `[]`, `{}`, `""` or `null`.
@@ -84,8 +90,7 @@ impl RequestDocument {
         Self::as_it_stands(whole)
     }
 
-    fn of(interaction: &Interaction, asker: &Asker, keys: Keys) -> Self {
-        let (caller, facts) = (asker.caller.as_ref(), asker.facts.as_ref());
+    fn of(interaction: &Interaction, caller: &Caller, facts: &RequestFacts, keys: Keys) -> Self {
         let mut parts = Parts { document: Map::new(), keys };
         request_line(&mut parts, interaction, facts);
         if let Some(resource) = interaction.resource() {
@@ -262,9 +267,7 @@ mod tests {
             query_string: Some("name=a".into()),
             base_url: "https://fw.example/fhir".into(),
         };
-        let now = Timestamp::UNIX_EPOCH;
-        let asker = Asker { caller: Arc::new(caller), facts: Arc::new(facts), now };
-        RequestDocument::of(interaction, &asker, Keys::ALL).whole
+        RequestDocument::of(interaction, &caller, &facts, Keys::ALL).whole
     }
 
     #[test]

@@ -3,9 +3,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use firewarden_fhir::search::SearchQuery;
 use firewarden_fhir::{Interaction, ResourceType};
 
 use crate::decide::{Asker, implied_rows};
+use crate::grant::Grant;
+use crate::permitted_search::{NotGranted, PermittedSearch, predicate_types};
 use crate::{PolicySet, RowFilter, SystemTask};
 
 /// One granted interaction. Only [`decide`](crate::decide) makes one, and
@@ -37,8 +40,9 @@ enum Basis {
         // INVARIANT: the policies of the decision; a permit never sees a later set.
         policies: Arc<PolicySet>,
         asker: Asker,
-        granted_by: Vec<String>,
-        reached: Mutex<HashMap<ResourceType, RowFilter>>,
+        // The rows of the interaction's own type, and by which policies.
+        grant: Grant,
+        reached: Mutex<HashMap<ResourceType, Option<RowFilter>>>,
     },
 }
 
@@ -52,11 +56,11 @@ impl Permitted {
         interaction: Interaction,
         policies: Arc<PolicySet>,
         asker: Asker,
-        granted_by: Vec<String>,
+        grant: Grant,
     ) -> Self {
         let own_type = interaction.resource_type();
         let reached = Mutex::default();
-        let basis = Basis::Policies { policies, asker, granted_by, reached };
+        let basis = Basis::Policies { policies, asker, grant, reached };
         Self { interaction, rows: PermittedRows { own_type, basis } }
     }
 
@@ -71,8 +75,8 @@ impl Permitted {
     }
 
     /// The rows of a type that this interaction may touch: [`PermittedRows::of`].
-    pub fn rows(&self, of: ResourceType) -> RowFilter {
-        self.rows.of(of)
+    pub async fn rows(&self, of: ResourceType) -> RowFilter {
+        self.rows.of(of).await
     }
 
     /// The version of the policies it was decided on; `None` for a system task, which does not
@@ -91,25 +95,58 @@ impl Permitted {
 impl PermittedRows {
     /// The rows of a type that the interaction may touch. For the interaction's own type, what
     /// its policies granted; for every other, what [`reached`](Self::reached) says.
-    pub fn of(&self, of: ResourceType) -> RowFilter {
+    pub async fn of(&self, of: ResourceType) -> RowFilter {
         match &self.basis {
             Basis::Task(task) => task.rows(of),
-            Basis::Policies { .. } if self.own_type == Some(of) => RowFilter::everything(),
-            Basis::Policies { .. } => self.reached(of),
+            Basis::Policies { grant, .. } if self.own_type == Some(of) => grant.rows.clone(),
+            Basis::Policies { .. } => self.reached(of).await.unwrap_or_else(RowFilter::nothing),
         }
     }
 
     /// The rows of a type that is reached on the way (an include, a chain, `_has`), also where it
     /// is the type that was searched: what the same caller would be granted for a plain search of
-    /// it. Decided once a type.
-    pub fn reached(&self, of: ResourceType) -> RowFilter {
+    /// it. `None` when that would be denied. Decided once a type.
+    pub async fn reached(&self, of: ResourceType) -> Option<RowFilter> {
         match &self.basis {
-            Basis::Task(task) => task.rows(of),
+            Basis::Task(task) => Some(task.rows(of)),
             Basis::Policies { policies, asker, reached, .. } => {
+                let known = |reached: &Mutex<HashMap<_, Option<RowFilter>>>| {
+                    reached.lock().unwrap_or_else(PoisonError::into_inner).get(&of).cloned()
+                };
+                if let Some(rows) = known(reached) {
+                    return rows;
+                }
+                let rows = implied_rows(policies, asker, of).await;
                 let mut reached = reached.lock().unwrap_or_else(PoisonError::into_inner);
-                reached.entry(of).or_insert_with(|| implied_rows(policies, asker, of)).clone()
+                reached.entry(of).or_insert(rows).clone()
             }
         }
+    }
+
+    /// A search as far as the interaction may make it. Refused when it uses a type as a predicate
+    /// that the caller may not search.
+    pub async fn search(&self, query: SearchQuery) -> Result<PermittedSearch, NotGranted> {
+        let rows = self.of(query.resource_type).await;
+        self.limited(query, rows).await
+    }
+
+    /// A search for what is reached on the way: of the rows that the caller may search. `None`
+    /// when a plain search of the type would be denied.
+    pub async fn search_reached(&self, query: SearchQuery) -> Option<PermittedSearch> {
+        let rows = self.reached(query.resource_type).await?;
+        self.limited(query, rows).await.ok()
+    }
+
+    async fn limited(
+        &self,
+        query: SearchQuery,
+        rows: RowFilter,
+    ) -> Result<PermittedSearch, NotGranted> {
+        let mut rows_of = HashMap::new();
+        for of in predicate_types(&query) {
+            rows_of.insert(of, self.reached(of).await);
+        }
+        PermittedSearch::limited(query, rows, &|of| rows_of.get(&of).cloned().flatten())
     }
 
     /// As [`Permitted::policy_version`].
@@ -124,7 +161,7 @@ impl PermittedRows {
     pub fn granted_by(&self) -> &[String] {
         match &self.basis {
             Basis::Task(_) => &[],
-            Basis::Policies { granted_by, .. } => granted_by,
+            Basis::Policies { grant, .. } => &grant.granted_by,
         }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::document::RequestDocument;
 use crate::policy;
-use crate::{Caller, Verdict};
+use crate::{Caller, PolicyDatabase, Verdict};
 
 /// What came of trying a policy.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +21,12 @@ pub struct Tested {
 /// Evaluates a policy on a request document as it stands. Its links and its `roleName` are judged
 /// by the document's `user`, `client`, `role` and `operation`. A policy that could not be saved is
 /// not satisfied, with the reasons in the trace.
-pub fn test_policy(document: &Value, policy: &Map<String, Value>, now: Timestamp) -> Tested {
+pub async fn test_policy(
+    document: &Value,
+    policy: &Map<String, Value>,
+    database: &dyn PolicyDatabase,
+    now: Timestamp,
+) -> Tested {
     let refused = |trace| Tested { satisfied: false, trace };
     let read = match policy::read(policy) {
         Ok(read) => read,
@@ -39,7 +44,8 @@ pub fn test_policy(document: &Value, policy: &Map<String, Value>, now: Timestamp
     if !policy.applies(&caller_of(document), operation, now) {
         return skipped("its `link`, `roleName` or `period` does not fit the request");
     }
-    let (verdict, failing) = policy.explain(&RequestDocument::as_it_stands(document.clone()));
+    let document = RequestDocument::as_it_stands(document.clone());
+    let (verdict, failing) = policy.explain(&document, database).await;
     let trace = match failing {
         None => json!({"verdict": verdict.name()}),
         Some(failing) => json!({"verdict": verdict.name(), "failing": failing}),

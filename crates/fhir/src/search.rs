@@ -1,12 +1,18 @@
 //! A search, read from its parameters (<https://hl7.org/fhir/R4/search.html>).
 
+mod chain;
+mod criterion;
+mod include;
 mod number;
+mod page;
 mod parse;
+mod sort;
 mod text;
 mod value;
 
-pub(crate) use parse::count;
+pub(crate) use page::count;
 pub use parse::{Handling, ParseSearch};
+pub use text::escape;
 pub use value::{
     DateComparison, NumberComparison, Prefix, QuantityComparison, ReferenceValue, StringMatch,
     TokenValue,
@@ -30,6 +36,8 @@ pub struct SearchQuery {
     pub total: TotalMode,
     /// Where the page begins: the text that the last page's link carried, read by the store.
     pub cursor: Option<String>,
+    /// What is added to the matches.
+    pub includes: Vec<Include>,
     /// The parameters that apply, as they were sent and in their order: for links and for the
     /// policies' `params`.
     pub applied: Vec<(String, String)>,
@@ -47,6 +55,7 @@ impl SearchQuery {
             count: crate::limits::PAGE_ENTRIES_DEFAULT,
             total: TotalMode::None,
             cursor: None,
+            includes: Vec::new(),
             applied: Vec::new(),
             ignored: Vec::new(),
         }
@@ -120,10 +129,57 @@ pub enum Criterion {
         /// The alternatives.
         values: Vec<String>,
     },
+    /// A chained parameter: the resource refers to one that meets the criteria
+    /// (<https://hl7.org/fhir/R4/search.html#chaining>).
+    Chain {
+        /// The parameter of type reference.
+        parameter: &'static SearchParameter,
+        /// The types that are followed, with what a current resource of that type must meet: all
+        /// of it.
+        targets: Vec<(ResourceType, Vec<Criterion>)>,
+    },
+    /// `_has`: a current resource that refers to this one meets the criteria
+    /// (<https://hl7.org/fhir/R4/search.html#has>).
+    Has {
+        /// The type that refers.
+        source: ResourceType,
+        /// Its parameter of type reference.
+        parameter: &'static SearchParameter,
+        /// What the referring resource must meet: all of it.
+        criteria: Vec<Criterion>,
+    },
+    /// One of these conjunctions holds. An empty one holds for every resource; none at all, for no
+    /// resource.
+    Any(Vec<Vec<Criterion>>),
+}
+
+/// What is added to the matches of a search (<https://hl7.org/fhir/R4/search.html#include>).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Include {
+    /// `_include` adds what a resource refers to, `_revinclude` what refers to it.
+    pub direction: Direction,
+    /// The type whose references are followed: of the matches for `_include`, of what is added for
+    /// `_revinclude`.
+    pub source: ResourceType,
+    /// The parameters of type reference that are followed; all of the type's, for `*`.
+    pub parameters: Vec<&'static SearchParameter>,
+    /// Only references to this type.
+    pub target: Option<ResourceType>,
+    /// `:iterate`: what was included is followed as well.
+    pub iterate: bool,
+}
+
+/// Which way an include goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// `_include`.
+    Forward,
+    /// `_revinclude`.
+    Reverse,
 }
 
 /// One key of `_sort`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SortKey {
     /// What is compared.
     pub by: SortBy,
@@ -132,7 +188,7 @@ pub struct SortKey {
 }
 
 /// What a sort compares.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum SortBy {
     /// `_id`.
     Id,
@@ -140,6 +196,18 @@ pub enum SortBy {
     LastUpdated,
     /// The smallest value of the parameter (the greatest when descending).
     Parameter(&'static SearchParameter),
+    /// A parameter of what the resource refers to: the smallest value (the greatest when
+    /// descending) among those of the current targets that meet the criteria.
+    Through {
+        /// The parameter of type reference.
+        parameter: &'static SearchParameter,
+        /// The type that is followed.
+        target: ResourceType,
+        /// What a target must meet: all of it.
+        criteria: Vec<Criterion>,
+        /// The target's parameter.
+        by: &'static SearchParameter,
+    },
 }
 
 /// `_total` (<https://hl7.org/fhir/R4/search.html#total>).

@@ -34,5 +34,5 @@ pub(crate) async fn prepare(
         }
     };
     let target = Target::new(resource_type, id);
-    prepare_save(ports, target, resource, rows.of(resource_type), Saving::New).await
+    prepare_save(ports, target, resource, rows.of(resource_type).await, Saving::New).await
 }

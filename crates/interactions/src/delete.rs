@@ -13,6 +13,6 @@ pub(crate) async fn delete(
     if_match: IfMatch,
     rows: &PermittedRows,
 ) -> Result<Outcome, Failure> {
-    let of_type = rows.of(target.resource_type);
+    let of_type = rows.of(target.resource_type).await;
     apply_one(ports, rows.policy_version(), prepare_delete(target, of_type, if_match)).await
 }

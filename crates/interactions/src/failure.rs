@@ -1,5 +1,6 @@
 //! Why an interaction was not performed, by what the client can do about it.
 
+use firewarden_access::NotGranted;
 use firewarden_fhir::Issue;
 use firewarden_store::{StoreError, WriteError};
 
@@ -20,6 +21,8 @@ pub enum Failure {
     VersionConflict,
     /// The new content is outside the rows of the permit.
     OutsideRows,
+    /// It uses a type as a predicate that the caller may not search.
+    Forbidden,
     /// The policies have changed since the decision: it is made again.
     StaleDecision,
     /// The query takes too long: the client narrows it.
@@ -31,6 +34,12 @@ pub enum Failure {
     Unavailable(String),
     /// Whether it was written is unknown. The text is for the log.
     Unknown(String),
+}
+
+impl From<NotGranted> for Failure {
+    fn from(_: NotGranted) -> Self {
+        Self::Forbidden
+    }
 }
 
 impl From<StoreError> for Failure {
@@ -50,6 +59,10 @@ impl From<WriteError> for Failure {
                 Self::Conflict(Issue::error("duplicate", "the `id` is taken: update it by PUT"))
             }
             WriteError::VersionConflict { .. } => Self::VersionConflict,
+            // Several are a condition that does not hold, as well.
+            WriteError::SeveralMatches { .. } => Self::VersionConflict,
+            WriteError::UnexpectedMatch { .. } => Self::StaleDecision,
+            WriteError::TooExpensive { .. } => Self::TooExpensive,
             WriteError::NotThere { .. } => Self::Absent,
             WriteError::OutsideRows { .. } => Self::OutsideRows,
             WriteError::NoSuchSecret { pointer, .. } => Self::Invalid(vec![Issue::error(

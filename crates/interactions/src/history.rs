@@ -17,7 +17,7 @@ pub(crate) async fn of_instance(
     rows: &PermittedRows,
 ) -> Result<Outcome, Failure> {
     let url = format!("{}/{target}/_history", ports.base_of(target.resource_type));
-    let rows = rows.of(target.resource_type);
+    let rows = rows.of(target.resource_type).await;
     history(ports, HistoryRead::Instance(target, rows), page, url, Empty::IsAbsent).await
 }
 
@@ -29,7 +29,7 @@ pub(crate) async fn of_type(
     rows: &PermittedRows,
 ) -> Result<Outcome, Failure> {
     let url = format!("{}/{of}/_history", ports.base_of(of));
-    let read = HistoryRead::Types(vec![(of, rows.of(of))]);
+    let read = HistoryRead::Types(vec![(of, rows.of(of).await)]);
     history(ports, read, page, url, Empty::IsEmpty).await
 }
 
@@ -40,7 +40,10 @@ pub(crate) async fn of_system(
     rows: &PermittedRows,
 ) -> Result<Outcome, Failure> {
     let url = format!("{}/fhir/_history", ports.public_url);
-    let types = ResourceType::all().map(|of| (of, rows.of(of))).collect();
+    let mut types = Vec::new();
+    for of in ResourceType::all() {
+        types.push((of, rows.of(of).await));
+    }
     history(ports, HistoryRead::Types(types), page, url, Empty::IsEmpty).await
 }
 

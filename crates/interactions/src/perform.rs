@@ -10,15 +10,12 @@ pub async fn perform(ports: Ports<'_>, permitted: Permitted) -> Result<Outcome, 
     let (interaction, rows) = permitted.into_parts();
     match interaction {
         Interaction::Read(target) => {
-            read::read(ports, &target, &rows.of(target.resource_type)).await
+            read::read(ports, &target, &rows.of(target.resource_type).await).await
         }
         Interaction::Vread(target, version) => {
-            read::vread(ports, &target, version, &rows.of(target.resource_type)).await
+            read::vread(ports, &target, version, &rows.of(target.resource_type).await).await
         }
-        Interaction::Search(query, form) => {
-            let of_type = rows.of(query.resource_type);
-            search::search(ports, query, form, &of_type).await
-        }
+        Interaction::Search(query, form) => search::search(ports, query, form, &rows).await,
         Interaction::Create(resource) => create::create(ports, resource, &rows).await,
         Interaction::Update(target, resource, if_match) => {
             update::update(ports, target, resource, if_match, &rows).await
@@ -33,6 +30,7 @@ pub async fn perform(ports: Ports<'_>, permitted: Permitted) -> Result<Outcome, 
         Interaction::HistorySystem(page) => history::of_system(ports, page, &rows).await,
         Interaction::UserInfo
         | Interaction::TestPolicy(_)
+        | Interaction::TestMatcho(_)
         | Interaction::TestToken(_)
         | Interaction::HealthDetails
         | Interaction::Metrics => {

@@ -1,6 +1,6 @@
 //! `search`: the resources of a type that match (<https://hl7.org/fhir/R4/http.html#search>).
 
-use firewarden_access::RowFilter;
+use firewarden_access::PermittedRows;
 use firewarden_fhir::search::SearchQuery;
 use firewarden_fhir::{SearchForm, operation_outcome};
 
@@ -12,7 +12,7 @@ pub(crate) async fn search(
     ports: Ports<'_>,
     mut query: SearchQuery,
     _form: SearchForm,
-    rows: &RowFilter,
+    rows: &PermittedRows,
 ) -> Result<Outcome, Failure> {
     let base = ports.base_of(query.resource_type);
     let applied = std::mem::take(&mut query.applied);
@@ -21,7 +21,8 @@ pub(crate) async fn search(
     if let Some(sent) = query.cursor.take() {
         query.cursor = Some(page_url.open(ports.server_key, &sent)?);
     }
-    let page = ports.store.search(&query, rows).await?;
+    let ignored = std::mem::take(&mut query.ignored);
+    let page = ports.store.search(rows.search(query).await?).await?;
     let size = page.matches.iter().map(|stored| stored.body.len() + 160).sum();
     let mut bundle = BundleText::new("searchset", page.total, size);
     bundle.links(&page_url.links(ports.server_key, page.next.as_deref()));
@@ -29,8 +30,8 @@ pub(crate) async fn search(
         let full_url = format!("{base}/{}", stored.target);
         bundle.entry(Some(&full_url), Some(&stored.body), r#","search":{"mode":"match"}"#);
     }
-    if !query.ignored.is_empty() {
-        let outcome = operation_outcome(&query.ignored).to_string();
+    if !ignored.is_empty() {
+        let outcome = operation_outcome(&ignored).to_string();
         bundle.entry(None, Some(&outcome), r#","search":{"mode":"outcome"}"#);
     }
     Ok(Outcome::Made(bundle.finish()))

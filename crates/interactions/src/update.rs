@@ -30,7 +30,7 @@ pub(crate) async fn prepare(
         let text = format!("the body's `id` is `{sent}`; the URL's, `{}`, was taken", target.id);
         Issue::warning("value", text).at(format!("{}.id", target.resource_type))
     });
-    let rows = rows.of(target.resource_type);
+    let rows = rows.of(target.resource_type).await;
     let mut prepared =
         prepare_save(ports, target, resource, rows, Saving::Replacing(if_match)).await?;
     prepared.warnings.extend(other_id);

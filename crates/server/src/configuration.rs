@@ -142,11 +142,10 @@ async fn all(store: &Store, name: &str) -> Result<Vec<Stored>, StoreError> {
     let Some(of) = ResourceType::parse(name) else {
         return Ok(Vec::new());
     };
-    let rows = SystemTask::LoadConfiguration.rows(of);
     let mut query = SearchQuery { count: limits::PAGE_ENTRIES_MAX, ..SearchQuery::all(of) };
     let mut found = Vec::new();
     loop {
-        let page = store.search(&query, &rows).await?;
+        let page = store.search(SystemTask::LoadConfiguration.search(query.clone())).await?;
         found.extend(page.matches);
         match page.next {
             Some(next) => query.cursor = Some(next),

@@ -101,8 +101,8 @@ impl StoredDirectory {
         let count = firewarden_fhir::limits::PAGE_ENTRIES_MAX;
         let query =
             SearchQuery { criteria: vec![criterion(parameter)], count, ..SearchQuery::all(of) };
-        let rows = SystemTask::FindCaller.rows(of);
-        let page = self.store.search(&query, &rows).await.map_err(unavailable)?;
+        let search = SystemTask::FindCaller.search(query);
+        let page = self.store.search(search).await.map_err(unavailable)?;
         Ok(page.matches.iter().filter_map(content).map(Arc::new).collect())
     }
 }
@@ -168,7 +168,8 @@ impl Directory for StoredDirectory {
             return Err(refused());
         };
         let change = Change::Create { resource, secrets: Vec::new() };
-        let write = Write { target: Target::new(of, id.clone()), rows: rows.of(of), change };
+        let (target, rows) = (Target::new(of, id.clone()), rows.of(of).await);
+        let write = Write { target, matching: None, rows, change };
         let request = WriteRequest { policy_version: None, now, writes: vec![write] };
         match self.store.write(request).await {
             Ok(_) => self.user(id).await,

@@ -173,7 +173,7 @@ fn failed(failure: &Failure) -> Told {
             "conflict",
             "the version in `If-Match` is not the current one: read it and try again",
         ),
-        Failure::OutsideRows => forbidden(),
+        Failure::OutsideRows | Failure::Forbidden => forbidden(),
         Failure::StaleDecision => {
             let text = "the policies are changing: try again";
             Told {

@@ -63,12 +63,11 @@ async fn users_unbound(store: &Store, introspectors: &[Introspector]) -> u64 {
     let Some(of) = ResourceType::parse("User") else {
         return 0;
     };
-    let rows = SystemTask::FindCaller.rows(of);
     let count = firewarden_fhir::limits::PAGE_ENTRIES_MAX;
     let mut query = SearchQuery { count, ..SearchQuery::all(of) };
     let mut unbound = 0;
     for _ in 0..limits::USER_PAGES_COUNTED_MAX {
-        let Ok(page) = store.search(&query, &rows).await else {
+        let Ok(page) = store.search(SystemTask::FindCaller.search(query.clone())).await else {
             break;
         };
         let users = page.matches.iter().filter_map(content);

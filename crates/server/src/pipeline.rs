@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use firewarden_access::{Caller, Permitted, RequestFacts, decide};
+use firewarden_access::{Asker, Caller, Permitted, PolicyDatabase, RequestFacts, decide};
 use firewarden_fhir::request::{NotServed, Routed};
 use firewarden_fhir::{Interaction, Timestamp};
 use firewarden_identity::{Credentials, Unauthenticated};
@@ -40,6 +40,8 @@ pub(crate) struct Moment<'a> {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) caller: Arc<Caller>,
     pub(crate) facts: Arc<RequestFacts>,
+    /// What the rules of policies ask, within the request's budget of time.
+    pub(crate) database: Arc<dyn PolicyDatabase>,
     pub(crate) now: Timestamp,
 }
 
@@ -47,6 +49,11 @@ impl Moment<'_> {
     /// The same moment for an entry of a Bundle.
     fn of_entry(&self, query: Option<&str>) -> Self {
         Self { facts: self.facts.of_entry(query), ..self.clone() }
+    }
+
+    fn asker(&self) -> Asker {
+        let (caller, facts) = (Arc::clone(&self.caller), Arc::clone(&self.facts));
+        Asker { caller, facts, database: Arc::clone(&self.database), now: self.now }
     }
 
     /// This moment, or a later one when the policies, or what they know of callers, have changed.
@@ -76,10 +83,11 @@ pub(crate) async fn serve(
         let caller = authenticate(app, credentials, facts, now, audit).await?;
         let asked = asked(now).map_err(|refusal| hide_from_anonymous(&caller, refusal))?;
         let facts = Arc::clone(facts);
-        let moment = Moment { app, credentials, snapshot, caller, facts, now };
+        let database = app.store.policy_database();
+        let moment = Moment { app, credentials, snapshot, caller, facts, database, now };
         let answer = match asked {
             Asked::One(routed) if routed.interaction == Interaction::Metrics => {
-                metrics(&moment, *routed, audit).map(Answer::Metrics)
+                metrics(&moment, *routed, audit).await.map(Answer::Metrics)
             }
             Asked::One(routed) => one(&moment, *routed, audit).await.map(Answer::One),
             Asked::Bundle(bundle) => {
@@ -133,7 +141,7 @@ async fn one(
     routed: Routed,
     audit: &mut AuditRecord,
 ) -> Result<Outcome, Refusal> {
-    let (permitted, defect) = permit(moment, routed, audit)?;
+    let (permitted, defect) = permit(moment, routed, audit).await?;
     match defect {
         Some(defect) => Err(Refusal::BadRequest(defect)),
         None => act(moment, permitted).await,
@@ -141,24 +149,23 @@ async fn one(
 }
 
 /// Decides whether the metrics are told, and writes them.
-fn metrics(
+async fn metrics(
     moment: &Moment<'_>,
     routed: Routed,
     audit: &mut AuditRecord,
 ) -> Result<String, Refusal> {
-    permit(moment, routed, audit).map(|_| endpoints::metrics(moment))
+    permit(moment, routed, audit).await.map(|_| endpoints::metrics(moment))
 }
 
 /// Decides one interaction. What is wrong with the request is told only to who may do it.
-fn permit(
+async fn permit(
     moment: &Moment<'_>,
     routed: Routed,
     audit: &mut AuditRecord,
 ) -> Result<(Permitted, Option<firewarden_fhir::Issue>), Refusal> {
     let Routed { interaction, defect } = routed;
     audit.interaction(&interaction);
-    let Moment { snapshot, caller, facts, now, .. } = moment;
-    match decide(&snapshot.policies, caller, interaction, facts, *now) {
+    match decide(&moment.snapshot.policies, moment.asker(), interaction).await {
         Ok(permitted) => {
             audit.permitted(&permitted);
             Ok((permitted, defect))
@@ -175,6 +182,7 @@ async fn act(moment: &Moment<'_>, permitted: Permitted) -> Result<Outcome, Refus
     match permitted.interaction() {
         Interaction::UserInfo => return Ok(endpoints::userinfo(&moment.caller)),
         Interaction::TestPolicy(request) => return endpoints::test_policy(moment, request).await,
+        Interaction::TestMatcho(sent) => return endpoints::test_matcho(sent),
         Interaction::TestToken(token) => return Ok(endpoints::test_token(moment, token).await),
         Interaction::HealthDetails => return Ok(endpoints::health_details(moment).await),
         Interaction::Metrics
@@ -232,7 +240,7 @@ async fn transaction(
         match entry {
             Ok(BundleEntry { routed, query }) => {
                 let mut audit = audit.of_entry();
-                let decided = permit(&moment.of_entry(query.as_deref()), routed, &mut audit);
+                let decided = permit(&moment.of_entry(query.as_deref()), routed, &mut audit).await;
                 audit.entry_event(&moment.app.meters);
                 let (permit, defect) = decided?;
                 permitted.push(permit);

@@ -116,14 +116,13 @@ async fn sweep_once(app: &App, clients_changed: bool, now: Timestamp) -> Result<
     let Some(of) = ResourceType::parse("Session") else {
         return Ok(());
     };
-    let rows = SystemTask::KeepSessions.rows(of);
     let count = firewarden_fhir::limits::PAGE_ENTRIES_MAX;
     let mut query = SearchQuery { count, ..SearchQuery::all(of) };
     if !clients_changed {
         query.criteria = over(of, now).into_iter().collect();
     }
     loop {
-        let page = app.store.search(&query, &rows).await?;
+        let page = app.store.search(SystemTask::KeepSessions.search(query.clone())).await?;
         for session in &page.matches {
             let content = content(session).unwrap_or_default();
             if is_over(app, &content, now).await? {

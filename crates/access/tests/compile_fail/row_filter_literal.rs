@@ -3,5 +3,5 @@
 use firewarden_access::{Reach, RowFilter};
 
 fn main() {
-    let _ = RowFilter { reach: Reach::Everything };
+    let _ = RowFilter { rows: Reach::Everything };
 }

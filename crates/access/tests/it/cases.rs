@@ -4,10 +4,16 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use firewarden_access::{Caller, Denial, Permitted, PolicySet, PolicySource, RequestFacts, decide};
+use async_trait::async_trait;
+use firewarden_access::policy_query::{Bindings, PolicyQuery};
+use firewarden_access::{
+    Asker, Caller, Denial, Permitted, PolicyDatabase, PolicySet, PolicySource, QueryAnswer,
+    RequestFacts, Tested, Unanswered, decide, test_policy,
+};
 use firewarden_fhir::request::{Body, RestRequest};
 use firewarden_fhir::search::Handling;
 use firewarden_fhir::{Id, Interaction, SentToken, Timestamp, yaml};
+use futures_util::FutureExt as _;
 use serde_json::{Map, Value};
 
 const BASE_URL: &str = "http://localhost:8080/fhir";
@@ -66,6 +72,7 @@ pub(crate) fn interaction(line: &str, body: Option<&Value>) -> Interaction {
     match line {
         "GET /auth/userinfo" => return Interaction::UserInfo,
         "POST /auth/test-policy" => return Interaction::TestPolicy(Value::Null),
+        "POST /$matcho" => return Interaction::TestMatcho(Value::Null),
         "POST /auth/test-token" => return Interaction::TestToken(SentToken::new("x".into())),
         "GET /health/ready" => return Interaction::HealthDetails,
         "GET /metrics" => return Interaction::Metrics,
@@ -103,5 +110,32 @@ pub(crate) fn decided(
     line: &str,
     body: Option<&Value>,
 ) -> Result<Permitted, Denial> {
-    decide(policies, who, interaction(line, body), &facts(line), now())
+    let database = Arc::new(NoDatabase);
+    let asker = Asker { caller: Arc::clone(who), facts: facts(line), database, now: now() };
+    answer(decide(policies, asker, interaction(line, body)))
+}
+
+/// What comes of trying a policy on a document.
+pub(crate) fn tested(policy: &Value, document: &Value) -> Tested {
+    answer(test_policy(document, &object(policy), &NoDatabase, now()))
+}
+
+/// The output of a future that waits for nothing.
+pub(crate) fn answer<T>(future: impl Future<Output = T>) -> T {
+    future.now_or_never().expect("it waits for nothing")
+}
+
+/// A database that answers no rule.
+#[derive(Debug)]
+pub(crate) struct NoDatabase;
+
+#[async_trait]
+impl PolicyDatabase for NoDatabase {
+    async fn evaluate(
+        &self,
+        _query: &PolicyQuery,
+        _bindings: &Bindings,
+    ) -> Result<QueryAnswer, Unanswered> {
+        Err(Unanswered::Failed)
+    }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::cases;
 
 fn tried(policy: &Value, document: &Value) -> Tested {
-    test_policy(document, &cases::object(policy), cases::now())
+    cases::answer(test_policy(document, &cases::object(policy), &cases::NoDatabase, cases::now()))
 }
 
 #[test]

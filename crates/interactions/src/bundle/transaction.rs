@@ -71,7 +71,7 @@ async fn prepare(
             update::prepare(ports, target, resource, if_match, rows).await
         }
         Interaction::Delete(target, if_match) => {
-            let of_type = rows.of(target.resource_type);
+            let of_type = rows.of(target.resource_type).await;
             Ok(prepare_delete(target, of_type, if_match))
         }
         Interaction::Read(_)
@@ -82,6 +82,7 @@ async fn prepare(
         | Interaction::HistorySystem(_)
         | Interaction::UserInfo
         | Interaction::TestPolicy(_)
+        | Interaction::TestMatcho(_)
         | Interaction::TestToken(_)
         | Interaction::HealthDetails
         | Interaction::Metrics => Err(Failure::BadRequest(Issue::error("invalid", "not a write"))),

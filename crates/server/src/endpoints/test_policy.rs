@@ -35,7 +35,8 @@ pub(crate) async fn test_policy(moment: &Moment<'_>, sent: &Value) -> Result<Out
     }
     let operation = request.get("operation").cloned().unwrap_or(Value::Null);
     let request = Value::Object(request);
-    let tested = firewarden_access::test_policy(&request, &policy, moment.now);
+    let tested =
+        firewarden_access::test_policy(&request, &policy, &*moment.database, moment.now).await;
     let answer = json!({
         "request": request,
         "operation": operation,

@@ -2,10 +2,12 @@
 
 #![cfg(test)]
 
+mod conditional;
 mod histories;
 mod matching;
 mod opened;
 mod opening;
+mod policies;
 mod random;
 mod searches;
 mod secrets;

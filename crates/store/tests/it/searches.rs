@@ -1,5 +1,6 @@
 //! Searches: what each kind of criterion finds, in which order, on which page, with which total.
 
+use firewarden_access::SystemTask;
 use firewarden_fhir::search::{ParseSearch, SearchQuery};
 use firewarden_store::{SearchPage, Store, StoreError};
 
@@ -17,7 +18,7 @@ pub(crate) fn query(text: &str) -> SearchQuery {
 }
 
 pub(crate) async fn page(store: &Store, query: &SearchQuery) -> SearchPage {
-    let page = store.search(query, &everything()).await.unwrap();
+    let page = store.search(SystemTask::InitBundle.search(query.clone())).await.unwrap();
     for stored in &page.matches {
         assert_eq!(stored.target.resource_type, query.resource_type);
         assert_eq!(found(store, &stored.target.to_string()).await.body, stored.body);
@@ -269,7 +270,7 @@ async fn a_search_shows_nothing_outside_the_rows() {
     let Opened { store, .. } = &open();
     with_resources(store).await;
     for text in ["Patient", "Patient?gender=male", "Patient?_count=0", "Patient?_id=ann"] {
-        let page = store.search(&query(text), &nothing()).await.unwrap();
+        let page = store.search(SystemTask::KeepSessions.search(query(text))).await.unwrap();
         assert_eq!((page.matches.len(), page.total, page.next), (0, Some(0), None), "{text}");
     }
 }
@@ -281,13 +282,13 @@ async fn a_cursor_of_another_search_is_refused() {
     let cursor = page(store, &query("Patient?_count=1&_sort=gender")).await.next.unwrap();
     for text in ["Patient", "Patient?_sort=-gender", "Patient?_sort=gender,_id", "Observation"] {
         let query = SearchQuery { cursor: Some(cursor.clone()), ..query(text) };
-        let refused = store.search(&query, &everything()).await;
+        let refused = store.search(SystemTask::InitBundle.search(query)).await;
         assert!(matches!(refused, Err(StoreError::BadCursor)), "{text}");
     }
     for cursor in ["", "x", "AAAA", cursor.strip_prefix(|_: char| true).unwrap(), "ü"] {
         let query =
             SearchQuery { cursor: Some(cursor.to_owned()), ..query("Patient?_sort=gender") };
-        let refused = store.search(&query, &everything()).await;
+        let refused = store.search(SystemTask::InitBundle.search(query)).await;
         assert!(matches!(refused, Err(StoreError::BadCursor)), "{cursor}");
     }
 }
