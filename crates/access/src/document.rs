@@ -6,7 +6,7 @@ mod references;
 
 use std::sync::{Arc, LazyLock, OnceLock};
 
-use firewarden_fhir::{Interaction, Resource, Target};
+use firewarden_fhir::{Interaction, Resource, ResourceType, Target};
 use serde_json::{Map, Value, json};
 
 pub(crate) use keys::Keys;
@@ -147,6 +147,11 @@ fn headers(sent: &[(String, String)]) -> Value {
     Value::Object(headers)
 }
 
+/// What `params.resource/type` says of the route.
+pub(crate) fn route_type(interaction: &Interaction) -> Option<ResourceType> {
+    interaction.resource_type()
+}
+
 fn params(interaction: &Interaction) -> Value {
     let mut params = Map::new();
     let sent = interaction.parameters();
@@ -158,7 +163,7 @@ fn params(interaction: &Interaction) -> Value {
             Some(first) => *first = json!([first.take(), value]),
         }
     }
-    if let Some(of) = interaction.resource_type() {
+    if let Some(of) = route_type(interaction) {
         params.insert("resource/type".into(), of.name().into());
     }
     if let Some(target) = interaction.target() {

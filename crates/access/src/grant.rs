@@ -143,6 +143,7 @@ fn candidates<'a>(
         };
         reaches && !leaves_out
     };
-    let applying = policies.applying(caller, interaction.operation_id(), *now);
-    applying.filter(|(_, policy)| may_grant(policy)).collect()
+    let mut candidates = policies.candidates(caller, interaction, *now);
+    candidates.retain(|(_, policy)| may_grant(policy));
+    candidates
 }
