@@ -118,10 +118,15 @@ fn a_resource_is_found_by_its_type_and_id() {
     let table = "(SELECT id, version, updated, body FROM permitted_resource WHERE type = ?1)";
     for sql in [
         format!("SELECT 1 FROM {table} AS s0 WHERE (s0.id = ?2)"),
-        format!("SELECT 1 FROM {table} AS s0 JOIN {table} AS s1 ON (fw_resource(s0.body) = s1.id) WHERE (s0.id = ?2)"),
-        format!("SELECT count(*) FROM {table} AS s0 LEFT JOIN {table} AS s1 ON (s1.id = ?2) WHERE (s0.id = ?2)"),
+        format!(
+            "SELECT 1 FROM {table} AS s0 JOIN {table} AS s1 ON (fw_resource(s0.body) = s1.id) WHERE (s0.id = ?2)"
+        ),
+        format!(
+            "SELECT count(*) FROM {table} AS s0 LEFT JOIN {table} AS s1 ON (s1.id = ?2) WHERE (s0.id = ?2)"
+        ),
     ] {
-        let mut statement = fixture.connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let mut statement =
+            fixture.connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let steps = statement.query_map([1, 2], |row| row.get::<_, String>(3)).unwrap();
         let steps: Vec<String> = steps.map(Result::unwrap).collect();
         assert!(!steps.iter().any(|step| step.contains("SCAN")), "{sql}: {steps:?}");

@@ -103,7 +103,6 @@ impl Checker {
         }
     }
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "what is not listed is refused")]
     fn unary(&mut self, operator: &UnaryOperator, of: &Expr) -> Result<Typed, Refusal> {
         match (operator, of) {
             (UnaryOperator::Not, of) => {

@@ -158,13 +158,11 @@ impl Checker {
 
 /// The texts of a chain in one call, so that a long one is not deep.
 fn concatenated(left: Expression, right: Expression) -> Expression {
-    let arguments = match left {
-        Expression::Call(Function::Concatenate, mut arguments) => {
-            arguments.push(right);
-            arguments
-        }
-        left => vec![left, right],
-    };
+    let mut arguments = vec![left, right];
+    if let [Expression::Call(Function::Concatenate, joined), _] = arguments.as_mut_slice() {
+        let joined = std::mem::take(joined);
+        arguments.splice(..1, joined);
+    }
     Expression::Call(Function::Concatenate, arguments)
 }
 
