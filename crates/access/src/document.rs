@@ -70,7 +70,7 @@ impl RequestDocument {
         Self { whole, non_empty: OnceLock::new() }
     }
 
-    /// The whole document.
+    /// The document, as it stands.
     pub(crate) fn whole(&self) -> &Value {
         &self.whole
     }

@@ -34,7 +34,9 @@ impl SystemTask {
             Self::Bootstrap => matches!(of.name(), "AccessPolicy" | "Client"),
             // The server alone writes its record of what happened, and what a token stands for.
             Self::InitBundle => !matches!(of.name(), "AuditEvent" | "Session"),
-            Self::LoadConfiguration => matches!(of.name(), "AccessPolicy" | "TokenIntrospector"),
+            Self::LoadConfiguration => {
+                matches!(of.name(), "AccessPolicy" | "IdentityProvider" | "TokenIntrospector")
+            }
             Self::FindCaller => matches!(of.name(), "Client" | "Role" | "Session" | "User"),
             Self::KeepSessions => of.name() == "Session",
             Self::CreateUser => of.name() == "User",
@@ -62,6 +64,7 @@ impl SystemTask {
             | Interaction::HistorySystem(_)
             | Interaction::UserInfo
             | Interaction::TestPolicy(_)
+            | Interaction::TestMatcho(_)
             | Interaction::TestToken(_)
             | Interaction::HealthDetails
             | Interaction::Metrics => false,
@@ -122,6 +125,7 @@ mod tests {
         use SystemTask::{Bootstrap, FindCaller, InitBundle, KeepSessions, LoadConfiguration};
         for (name, tasks) in [
             ("AccessPolicy", &[Bootstrap, InitBundle, LoadConfiguration][..]),
+            ("IdentityProvider", &[InitBundle, LoadConfiguration]),
             ("TokenIntrospector", &[InitBundle, LoadConfiguration]),
             ("Client", &[Bootstrap, InitBundle, FindCaller]),
             ("User", &[InitBundle, FindCaller]),

@@ -33,6 +33,8 @@ pub enum Interaction {
     UserInfo,
     /// `POST /auth/test-policy`.
     TestPolicy(Value),
+    /// `POST /$matcho`.
+    TestMatcho(Value),
     /// `POST /auth/test-token`.
     TestToken(SentToken),
     /// `GET /health/ready` with details.
@@ -117,6 +119,7 @@ impl Interaction {
             }
             Self::UserInfo => "UserInfo",
             Self::TestPolicy(_) => "TestPolicy",
+            Self::TestMatcho(_) => "TestMatcho",
             Self::TestToken(_) => "TestToken",
             Self::HealthDetails => "HealthDetails",
             Self::Metrics => "Metrics",
@@ -137,6 +140,7 @@ impl Interaction {
             Self::HistorySystem(_)
             | Self::UserInfo
             | Self::TestPolicy(_)
+            | Self::TestMatcho(_)
             | Self::TestToken(_)
             | Self::HealthDetails
             | Self::Metrics => None,
@@ -157,6 +161,7 @@ impl Interaction {
             | Self::HistorySystem(_)
             | Self::UserInfo
             | Self::TestPolicy(_)
+            | Self::TestMatcho(_)
             | Self::TestToken(_)
             | Self::HealthDetails
             | Self::Metrics => None,
@@ -178,6 +183,7 @@ impl Interaction {
             Self::Search(_, SearchForm::Post)
             | Self::Create(_)
             | Self::TestPolicy(_)
+            | Self::TestMatcho(_)
             | Self::TestToken(_) => "post",
             Self::Update(..) => "put",
             Self::Delete(..) => "delete",
@@ -205,6 +211,7 @@ impl Interaction {
             Self::HistorySystem(_) => "/fhir/_history".to_owned(),
             Self::UserInfo => "/auth/userinfo".to_owned(),
             Self::TestPolicy(_) => "/auth/test-policy".to_owned(),
+            Self::TestMatcho(_) => "/$matcho".to_owned(),
             Self::TestToken(_) => "/auth/test-token".to_owned(),
             Self::HealthDetails => "/health/ready".to_owned(),
             Self::Metrics => "/metrics".to_owned(),
@@ -225,6 +232,7 @@ impl Interaction {
             | Self::Delete(..)
             | Self::UserInfo
             | Self::TestPolicy(_)
+            | Self::TestMatcho(_)
             | Self::TestToken(_)
             | Self::HealthDetails
             | Self::Metrics => &[],
@@ -244,6 +252,7 @@ impl Interaction {
             | Self::HistorySystem(_)
             | Self::UserInfo
             | Self::TestPolicy(_)
+            | Self::TestMatcho(_)
             | Self::TestToken(_)
             | Self::HealthDetails
             | Self::Metrics => None,

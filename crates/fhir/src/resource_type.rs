@@ -11,7 +11,8 @@ pub struct ResourceType(u16);
 
 /// Our own types: they configure trust and access, and are reached only by a policy that names
 /// them.
-const OWN: &[&str] = &["AccessPolicy", "Client", "Role", "Session", "TokenIntrospector", "User"];
+const OWN: &[&str] =
+    &["AccessPolicy", "Client", "IdentityProvider", "Role", "Session", "TokenIntrospector", "User"];
 
 impl ResourceType {
     /// The type of that exact name (case counts).
@@ -117,6 +118,7 @@ const NAMES: &[&str] = &[
     "Group",
     "GuidanceResponse",
     "HealthcareService",
+    "IdentityProvider",
     "ImagingStudy",
     "Immunization",
     "ImmunizationEvaluation",

@@ -8,6 +8,7 @@ mod identity;
 mod credentials;
 mod unauthenticated;
 
+mod identity_provider;
 mod introspector;
 mod outbound;
 mod secrets;
@@ -28,6 +29,7 @@ mod remote;
 mod binding;
 mod creation;
 mod directory;
+mod known_caller;
 mod resolve;
 
 mod basic;
@@ -47,6 +49,7 @@ pub use credentials::Credentials;
 pub use directory::{Content, Directory, DirectoryUnavailable, StoredClient, StoredSession};
 pub use explain::{CheckResult, TokenTrace};
 pub use identity::Identity;
+pub use identity_provider::{IdentityProvider, give_systems, system_conflicts};
 pub use introspection::{IntrospectionAnswer, NotAnAnswer, read_answer};
 pub use introspector::{
     Introspector, check_introspector, conflicts, moved_credential, needs_binding,

@@ -39,14 +39,12 @@ pub(crate) async fn user(
     }
 }
 
-/// The active user that an identifier names as this subject of the introspector's issuer.
+/// The active user that an identifier names as this subject of the introspector's.
 pub(crate) async fn user_of_sub(
     naming: &Naming<'_>,
-    issuer: &str,
     directory: &dyn Directory,
 ) -> Result<Option<Content>, Unauthenticated> {
-    let found = directory.users_by_identifier(issuer, naming.subject).await?;
-    match the_one(naming, found)? {
+    match by_identifier(naming, directory).await? {
         Some(user) if !is_active(&user) => Err(Unauthenticated::UserRefused(Check::ActiveUser)),
         Some(user) => Ok(Some(without_secrets("User", user))),
         None => Ok(None),
@@ -96,13 +94,28 @@ async fn find(
     {
         return Ok(Some(user));
     }
-    if let Some(issuer) = naming.issuer {
-        let found = directory.users_by_identifier(issuer, naming.subject).await?;
-        if let Some(user) = the_one(naming, found)? {
-            return Ok(Some(user));
-        }
+    if let Some(user) = by_identifier(naming, directory).await? {
+        return Ok(Some(user));
     }
     the_one(naming, directory.users_by_data_sub(naming.subject).await?)
+}
+
+/// The user that has the subject under the issuer, or under the system of the identity provider:
+/// one step, so that two users who have one of these each are ambiguous.
+async fn by_identifier(
+    naming: &Naming<'_>,
+    directory: &dyn Directory,
+) -> Result<Option<Content>, Unauthenticated> {
+    let mut found: Vec<Content> = Vec::new();
+    let system = naming.trust.system.as_deref().filter(|system| naming.issuer != Some(*system));
+    for system in naming.issuer.into_iter().chain(system) {
+        for user in directory.users_by_identifier(system, naming.subject).await? {
+            if found.iter().all(|known| known.get("id") != user.get("id")) {
+                found.push(user);
+            }
+        }
+    }
+    the_one(naming, found)
 }
 
 fn the_one(naming: &Naming<'_>, found: Vec<Content>) -> Result<Option<Content>, Unauthenticated> {

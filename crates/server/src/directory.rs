@@ -113,6 +113,10 @@ fn unavailable(error: StoreError) -> DirectoryUnavailable {
 
 #[async_trait]
 impl Directory for StoredDirectory {
+    fn version(&self) -> u64 {
+        self.store.policy_version()
+    }
+
     async fn user(&self, id: &Id) -> Result<Option<Content>, DirectoryUnavailable> {
         Ok(self.ask(Question::User(id.clone())).await?.into_iter().next())
     }
@@ -164,7 +168,8 @@ impl Directory for StoredDirectory {
             return Err(refused());
         };
         let change = Change::Create { resource, secrets: Vec::new() };
-        let write = Write { target: Target::new(of, id.clone()), rows: rows.of(of).await, change };
+        let (target, rows) = (Target::new(of, id.clone()), rows.of(of).await);
+        let write = Write { target, matching: None, rows, change };
         let request = WriteRequest { policy_version: None, now, writes: vec![write] };
         match self.store.write(request).await {
             Ok(_) => self.user(id).await,

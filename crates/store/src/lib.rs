@@ -1,6 +1,7 @@
 //! Resources at rest: every read takes a row filter, every write is acknowledged after its commit.
 
 mod body;
+mod condition;
 mod cursor;
 mod error;
 mod fold;
@@ -20,4 +21,4 @@ pub use store::{
     HistoryEntry, HistoryMethod, HistoryPageRead, HistoryRead, Read, SearchPage, Store,
     StoreSettings, Stored,
 };
-pub use write::{Change, SecretChange, Write, WriteRequest, Written};
+pub use write::{Change, Matching, SecretChange, Write, WriteRequest, Written};

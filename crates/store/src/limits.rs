@@ -26,6 +26,11 @@ pub const QUERY_TIME: Duration = Duration::from_secs(5);
 pub const BUSY_TIME: Duration = Duration::from_secs(2);
 /// Virtual machine instructions of SQLite between two looks at whether the time is up.
 pub const INSTRUCTIONS_BETWEEN_CHECKS: i32 = 4_000;
+/// Looks at whether the time is up that one search of the writer may take: it has no clock, and
+/// others wait for it. Some hundred milliseconds.
+pub const WRITER_SEARCH_CHECKS_MAX: u32 = 5_000;
+/// Resources that are read together.
+pub const READ_TOGETHER_MAX: usize = 10_000;
 /// Pages in the write-ahead log before they are moved to the database.
 pub const WAL_PAGES: i64 = 16_000;
 /// Bytes that the write-ahead log's file keeps when it is empty.
@@ -52,6 +57,16 @@ pub const PROBE_CANDIDATES_MAX: usize = 256;
 pub const FEW_CANDIDATES: usize = 24;
 /// Candidates of a range gathered and put in order, before the type is walked instead.
 pub const GATHERED_CANDIDATES_MAX: usize = 50_000;
+/// Candidates of what a chain or `_has` looks for that are looked up before the search itself, where
+/// nothing else is selective. A few, [`PROBE_CANDIDATES_MAX`], are in any case.
+pub const LOOKED_UP_CANDIDATES_MAX: usize = 10_000;
+/// Rows walked in the hope of a full page, before that many candidates are looked up.
+pub const WALKED_ROWS_MAX: usize = 2_000;
+/// How deep criteria may be nested in each other.
+pub const CRITERIA_DEPTH_MAX: usize = 16;
+/// Resources of which a query remembers whether they meet what a chain or `_has` asks for; it
+/// forgets them all when there are more.
+pub const JUDGED_REMEMBERED_MAX: usize = 100_000;
 /// Types whose histories are merged.
 pub const HISTORY_TYPES_MAX: usize = 256;
 /// Characters of a cursor.

@@ -1,11 +1,14 @@
 //! The store on SQLite: one writer thread, readers beside it, one file.
 
+mod allowance;
 mod apply;
 mod connection;
 mod dictionary;
 mod history;
 mod index_writes;
+mod judge;
 mod lock;
+mod many;
 mod point;
 mod policies;
 mod pool;
@@ -22,24 +25,25 @@ use firewarden_access::{PermittedSearch, Reach, RowFilter};
 use firewarden_fhir::{HistoryPage, Target, Version};
 use rusqlite::Connection;
 
+use crate::condition::looks_up;
 use crate::limits::{READER_CACHE_KIB, READERS_MAX, WRITES_PREPARED_INLINE_MAX};
 use crate::prepare::Preparer;
 use crate::seal::{Seal, Unsealed};
 use crate::{
-    HistoryPageRead, HistoryRead, Read, SearchPage, StoreError, StoreSettings, WriteError,
+    HistoryPageRead, HistoryRead, Read, SearchPage, StoreError, StoreSettings, Stored, WriteError,
     WriteRequest, Written,
 };
 use connection::unavailable;
 use dictionary::Dictionary;
 use point::PointReaders;
 use policies::{PolicyReaders, SqlitePolicies};
-use pool::Pool;
+use pool::{Pool, Reading};
 use writer::Writer;
 
 /// An open database.
 pub(crate) struct Sqlite {
     base_url: String,
-    seal: Seal,
+    seal: Arc<Seal>,
     dictionary: Arc<Dictionary>,
     points: PointReaders,
     pool: Pool,
@@ -56,6 +60,7 @@ impl Sqlite {
         schema::migrate(&mut connection)?;
         let seal = Seal::new(&settings.secrets_key)
             .map_err(|_| StoreError::Unavailable("the secrets key cannot be used".to_owned()))?;
+        let seal = Arc::new(seal);
         secrets::check_key(&connection, &seal)?;
         let dictionary = Arc::new(Dictionary::register(&mut connection).map_err(unavailable)?);
         let version = writer::policy_version(&connection).map_err(unavailable)?;
@@ -72,6 +77,7 @@ impl Sqlite {
             path: settings.path.clone(),
             lock,
             dictionary: dictionary.clone(),
+            seal: seal.clone(),
             policy_version: policy_version.clone(),
         })?;
         Ok(Self {
@@ -90,33 +96,71 @@ impl Sqlite {
         self.policy_version.load(Ordering::Acquire)
     }
 
-    pub(crate) fn read(&self, target: &Target, rows: &RowFilter) -> Result<Read, StoreError> {
-        self.points.read(&self.dictionary, target, rows)
+    pub(crate) async fn read(&self, target: &Target, rows: &RowFilter) -> Result<Read, StoreError> {
+        if matches!(rows.reach(), Reach::Everything) {
+            let read = |reading: &Reading<'_>| point::any(reading, &self.dictionary, target);
+            return self.points.look(read);
+        }
+        let at = target.clone();
+        self.single(rows, move |reading, dictionary, rows| {
+            point::current(reading, dictionary, &at, rows)
+        })
+        .await
     }
 
-    pub(crate) fn vread(
+    pub(crate) async fn vread(
         &self,
         target: &Target,
         version: Version,
         rows: &RowFilter,
     ) -> Result<Read, StoreError> {
-        self.points.vread(&self.dictionary, target, version, rows)
+        let at = target.clone();
+        self.single(rows, move |reading, dictionary, rows| {
+            point::exact(reading, dictionary, (&at, version), rows)
+        })
+        .await
     }
 
-    pub(crate) fn secrets(
+    pub(crate) async fn secrets(
         &self,
         target: &Target,
         rows: &RowFilter,
     ) -> Result<Unsealed, StoreError> {
-        match rows.reach() {
-            Reach::Nothing | Reach::Some(_) => Ok(Vec::new()),
-            Reach::Everything => self.points.secrets(&self.dictionary, target, &self.seal),
+        let (at, seal) = (target.clone(), self.seal.clone());
+        self.single(rows, move |reading, dictionary, rows| {
+            point::unsealed(reading, dictionary, (&at, &seal), rows)
+        })
+        .await
+    }
+
+    /// Reads one resource in several looks at the same state. On the caller's thread, unless the
+    /// rows look at other resources: how long that takes grows with the data.
+    async fn single<T: Send + 'static>(
+        &self,
+        rows: &RowFilter,
+        read: impl FnOnce(&Reading<'_>, &Dictionary, &RowFilter) -> Result<T, StoreError>
+        + Send
+        + 'static,
+    ) -> Result<T, StoreError> {
+        if !looks_up(rows) {
+            return self.points.looks(|reading| read(reading, &self.dictionary, rows));
         }
+        let (dictionary, rows) = (self.dictionary.clone(), rows.clone());
+        self.pool.run(move |reading| read(reading, &dictionary, &rows)).await
     }
 
     pub(crate) async fn search(&self, search: PermittedSearch) -> Result<SearchPage, StoreError> {
         let dictionary = self.dictionary.clone();
         self.pool.run(move |reading| search::search(reading, &dictionary, &search)).await
+    }
+
+    pub(crate) async fn read_many(
+        &self,
+        targets: Vec<Target>,
+        rows: RowFilter,
+    ) -> Result<Vec<Stored>, StoreError> {
+        let dictionary = self.dictionary.clone();
+        self.pool.run(move |reading| many::read(reading, &dictionary, &targets, &rows)).await
     }
 
     pub(crate) async fn history(

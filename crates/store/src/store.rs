@@ -116,7 +116,7 @@ impl Store {
 
     /// Reads the current version.
     pub async fn read(&self, target: &Target, rows: &RowFilter) -> Result<Read, StoreError> {
-        self.sqlite.read(target, rows)
+        self.sqlite.read(target, rows).await
     }
 
     /// Reads that version.
@@ -126,12 +126,22 @@ impl Store {
         version: Version,
         rows: &RowFilter,
     ) -> Result<Read, StoreError> {
-        self.sqlite.vread(target, version, rows)
+        self.sqlite.vread(target, version, rows).await
     }
 
     /// Finds the resources that match, inside the rows of the search.
     pub async fn search(&self, search: PermittedSearch) -> Result<SearchPage, StoreError> {
         self.sqlite.search(search).await
+    }
+
+    /// Reads the current versions of several resources of one type, as they are at one moment and
+    /// in the order asked for. One that is deleted or outside the rows is left out.
+    pub async fn read_many(
+        &self,
+        targets: Vec<Target>,
+        rows: &RowFilter,
+    ) -> Result<Vec<Stored>, StoreError> {
+        self.sqlite.read_many(targets, rows.clone()).await
     }
 
     /// Reads a history, each version inside the rows.
@@ -155,7 +165,7 @@ impl Store {
         target: &Target,
         rows: &RowFilter,
     ) -> Result<Vec<(String, zeroize::Zeroizing<Vec<u8>>)>, StoreError> {
-        self.sqlite.secrets(target, rows)
+        self.sqlite.secrets(target, rows).await
     }
 
     /// The current version of the policies: grows with every change to our own types but

@@ -82,6 +82,7 @@ async fn prepare(
         | Interaction::HistorySystem(_)
         | Interaction::UserInfo
         | Interaction::TestPolicy(_)
+        | Interaction::TestMatcho(_)
         | Interaction::TestToken(_)
         | Interaction::HealthDetails
         | Interaction::Metrics => Err(Failure::BadRequest(Issue::error("invalid", "not a write"))),

@@ -72,6 +72,8 @@ fn guarded() -> Vec<Route> {
     routes.push(Route { line: "PUT /".into(), body: Some(users) });
     let asked = json!({"request": {}, "policy": {"engine": "allow"}});
     routes.push(Route { line: "POST /auth/test-policy".into(), body: Some(asked) });
+    let asked = json!({"matcho": {"a": 1}, "resource": {"a": 1}});
+    routes.push(Route { line: "POST /$matcho".into(), body: Some(asked) });
     let asked = json!({"token": "a.b.c"});
     routes.push(Route { line: "POST /auth/test-token".into(), body: Some(asked) });
     routes.push(Route { line: "GET /metrics".into(), body: None });

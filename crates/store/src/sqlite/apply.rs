@@ -1,24 +1,30 @@
 //! One request applied: all its writes, or the reason why none.
 
+mod conditional;
+
 use std::sync::Arc;
 
 use firewarden_access::{Reach, RowFilter};
 use firewarden_fhir::{IfMatch, Target, Timestamp, Version};
 use rusqlite::{Connection, OptionalExtension};
 
-use super::dictionary::{Dictionary, TypeCode};
-use super::index_writes::{IndexRow, Move};
+use super::allowance::Allowance;
+use super::dictionary::{Dictionary, Systems, TypeCode};
+use super::index_writes::{IndexRow, IndexWrites, Move};
+use super::judge::{self, RowJudge};
 use super::{row, secrets};
 use crate::index::{IndexKey, difference, index_rows};
 use crate::packed::{ParameterCode, unpack};
 use crate::prepare::{Content, PreparedChange, PreparedWrite};
+use crate::seal::Seal;
 use crate::{HistoryMethod, Stored, WriteError, Written};
 
 /// What a request did.
 pub(crate) struct Applied {
     pub written: Vec<Written>,
-    /// Index rows are not read by writes, and so are written at the end of the batch.
-    pub index: Vec<(IndexRow, Move)>,
+    /// The index rows that are not written yet. Few writes read them, and so they are left for the
+    /// end of the batch.
+    pub index: Changes,
     /// Whether a policy, or what policies depend on, has changed.
     pub policies_changed: bool,
 }
@@ -35,10 +41,19 @@ impl From<rusqlite::Error> for Failed {
     }
 }
 
+/// What writes are applied with.
+#[derive(Clone, Copy)]
+pub(crate) struct Tools<'a> {
+    pub connection: &'a Connection,
+    pub dictionary: &'a Dictionary,
+    pub seal: &'a Seal,
+    pub allowance: &'a Allowance,
+}
+
 /// Applies the writes in their order. After a failure the caller rolls back.
 pub(crate) fn apply(
-    connection: &Connection,
-    dictionary: &Dictionary,
+    tools: Tools<'_>,
+    systems: &mut Systems,
     now: Timestamp,
     writes: Vec<PreparedWrite>,
 ) -> Result<Applied, Failed> {
@@ -48,19 +63,32 @@ pub(crate) fn apply(
         policies_changed: false,
     };
     for (index, write) in writes.into_iter().enumerate() {
-        let type_code = dictionary.resource_type(write.target.resource_type);
-        let one = One { connection, index, type_code, target: write.target, now };
-        let decides = one.target.resource_type.is_configuration();
-        let (written, changes) = one.apply(&write.rows, write.change)?;
-        applied.policies_changed |= decides && !matches!(written, Written::NotThere);
+        if write.reads_index() {
+            let before = IndexWrites::of(std::mem::take(&mut applied.index));
+            before.write(tools.connection, tools.dictionary, systems)?;
+        }
+        let decides = write.target.resource_type.is_configuration();
+        let (written, changes) = conditional::write(tools, (index, now), write)?;
+        applied.policies_changed |= decides && changes_something(&written);
         applied.written.push(written);
         applied.index.extend(changes);
     }
     Ok(applied)
 }
 
-/// One write of a request.
+fn changes_something(written: &Written) -> bool {
+    match written {
+        Written::Created(_)
+        | Written::Updated(_)
+        | Written::Deleted(_)
+        | Written::DeletedMatches(_) => true,
+        Written::Found(_) | Written::NotThere => false,
+    }
+}
+
+/// One write of a request, to one resource.
 struct One<'a> {
+    tools: Tools<'a>,
     connection: &'a Connection,
     index: usize,
     type_code: TypeCode,
@@ -77,50 +105,83 @@ struct Current {
     packed: Option<Vec<u8>>,
 }
 
-type Changes = Vec<(IndexRow, Move)>;
+/// Changes of index rows.
+pub(crate) type Changes = Vec<(IndexRow, Move)>;
 type Keys = Vec<(ParameterCode, IndexKey)>;
 
-impl One<'_> {
+impl<'a> One<'a> {
+    fn new(tools: Tools<'a>, (index, now): (usize, Timestamp), target: Target) -> Self {
+        let type_code = tools.dictionary.resource_type(target.resource_type);
+        Self { tools, connection: tools.connection, index, type_code, target, now }
+    }
+
     fn apply(self, rows: &RowFilter, change: PreparedChange) -> Result<(Written, Changes), Failed> {
         // INVARIANT: rows are judged here, in the transaction of the write.
-        match (rows.reach(), change) {
-            (Reach::Nothing | Reach::Some(_), PreparedChange::Create(_)) => {
-                Err(Failed::Refused(WriteError::OutsideRows { index: self.index }))
-            }
-            (Reach::Nothing | Reach::Some(_), PreparedChange::Put(..)) => {
-                Err(Failed::Refused(WriteError::NotThere { index: self.index }))
-            }
-            (Reach::Nothing | Reach::Some(_), PreparedChange::Delete(_)) => {
-                Ok((Written::NotThere, Vec::new()))
-            }
-            (Reach::Everything, PreparedChange::Create(content)) => self.create(content),
-            (Reach::Everything, PreparedChange::Put(content, if_match)) => {
-                self.put(content, if_match)
-            }
-            (Reach::Everything, PreparedChange::Delete(if_match)) => self.delete(if_match),
+        match change {
+            PreparedChange::Create(content) => self.create(rows, content, HistoryMethod::Post),
+            PreparedChange::Put(content, if_match) => self.put(rows, content, if_match),
+            PreparedChange::Delete(if_match) => self.delete(rows, if_match),
         }
     }
 
-    fn create(self, content: Content) -> Result<(Written, Changes), Failed> {
+    fn create(
+        self,
+        rows: &RowFilter,
+        content: Content,
+        method: HistoryMethod,
+    ) -> Result<(Written, Changes), Failed> {
+        self.require_inside(rows, &content, None)?;
         if self.current()?.is_some() {
             return Err(Failed::Refused(WriteError::IdTaken { index: self.index }));
         }
-        self.insert(content, HistoryMethod::Post)
+        self.insert(content, method)
     }
 
-    fn put(self, content: Content, if_match: IfMatch) -> Result<(Written, Changes), Failed> {
+    /// Creates what a conditional update did not find.
+    fn put_new(
+        self,
+        rows: &RowFilter,
+        content: Content,
+        if_match: IfMatch,
+    ) -> Result<(Written, Changes), Failed> {
+        self.require(if_match, None)?;
+        self.create(rows, content, HistoryMethod::Put)
+    }
+
+    fn put(
+        self,
+        rows: &RowFilter,
+        content: Content,
+        if_match: IfMatch,
+    ) -> Result<(Written, Changes), Failed> {
         let current = self.current()?;
+        if !self.may_put(rows, current.as_ref())? {
+            return Err(Failed::Refused(WriteError::NotThere { index: self.index }));
+        }
         self.require(if_match, current.as_ref())?;
+        self.require_inside(rows, &content, current.as_ref())?;
         match current {
             None => self.insert(content, HistoryMethod::Put),
             Some(current) => self.replace(current, content),
         }
     }
 
-    fn delete(self, if_match: IfMatch) -> Result<(Written, Changes), Failed> {
-        let Some(current) = self.current()?.filter(|current| !current.deleted) else {
+    /// Who may not touch every row of the type updates only what is there and visible: whether an
+    /// id was taken by what is hidden would show otherwise.
+    fn may_put(&self, rows: &RowFilter, current: Option<&Current>) -> Result<bool, Failed> {
+        match rows.reach() {
+            Reach::Everything => Ok(true),
+            Reach::Nothing => Ok(false),
+            Reach::Some(_) => self.is_inside(rows, current),
+        }
+    }
+
+    fn delete(self, rows: &RowFilter, if_match: IfMatch) -> Result<(Written, Changes), Failed> {
+        let current = self.current()?;
+        if !self.is_inside(rows, current.as_ref())? {
             return Ok((Written::NotThere, Vec::new()));
-        };
+        }
+        let Some(current) = current else { return Ok((Written::NotThere, Vec::new())) };
         self.require(if_match, Some(&current))?;
         let (version, updated) = self.supersede(&current)?;
         self.connection
@@ -137,6 +198,62 @@ impl One<'_> {
         secrets::replace(self.connection, self.type_code, &self.target, &[])?;
         let changes = self.changes(current.key, current.index()?, Vec::new());
         Ok((Written::Deleted(version), changes))
+    }
+
+    /// Whether the current version is there, not deleted, and inside the rows.
+    fn finds_inside(&self, rows: &RowFilter) -> Result<bool, Failed> {
+        self.is_inside(rows, self.current()?.as_ref())
+    }
+
+    fn is_inside(&self, rows: &RowFilter, current: Option<&Current>) -> Result<bool, Failed> {
+        match current {
+            Some(Current { updated, packed: Some(packed), deleted: false, .. }) => {
+                self.lets_through(rows, *updated, packed)
+            }
+            Some(_) | None => Ok(false),
+        }
+    }
+
+    /// Refuses new content that is outside the rows.
+    fn require_inside(
+        &self,
+        rows: &RowFilter,
+        content: &Content,
+        current: Option<&Current>,
+    ) -> Result<(), Failed> {
+        let updated = self.time_after(current);
+        if self.lets_through(rows, updated, &content.packed)? {
+            return Ok(());
+        }
+        Err(Failed::Refused(WriteError::OutsideRows { index: self.index }))
+    }
+
+    fn lets_through(
+        &self,
+        rows: &RowFilter,
+        updated: Timestamp,
+        packed: &[u8],
+    ) -> Result<bool, Failed> {
+        match rows.reach() {
+            Reach::Nothing => return Ok(false),
+            Reach::Everything => return Ok(true),
+            Reach::Some(_) => {}
+        }
+        let Tools { connection, dictionary, allowance, .. } = self.tools;
+        let (id, packed) = (Box::from(self.target.id.as_str()), packed.to_vec());
+        let version = judge::Version { id, updated, packed };
+        let judged = allowance.search(connection, |reading| {
+            RowJudge::new(reading, dictionary, rows)?
+                .lets_through(self.target.resource_type, &version)
+        });
+        judged.map_err(|error| conditional::failed(self.index, error))
+    }
+
+    /// The time of the version after that one. A clock that was set back does not make a version
+    /// older than the one it replaces.
+    fn time_after(&self, current: Option<&Current>) -> Timestamp {
+        let now = whole_milliseconds(self.now);
+        current.map_or(now, |current| now.max(current.updated))
     }
 
     fn insert(self, content: Content, method: HistoryMethod) -> Result<(Written, Changes), Failed> {
@@ -198,9 +315,7 @@ impl One<'_> {
                  FROM resource WHERE key = ?1",
             )?
             .execute([current.key])?;
-        // A clock that was set back does not make a version older than the one it replaces.
-        let updated = whole_milliseconds(self.now).max(current.updated);
-        Ok((Version(current.version.0.saturating_add(1)), updated))
+        Ok((Version(current.version.0.saturating_add(1)), self.time_after(Some(current))))
     }
 
     fn current(&self) -> rusqlite::Result<Option<Current>> {
