@@ -1,3 +1,5 @@
+//! What the check takes, what it refuses, and with which words.
+
 use firewarden_fhir::ResourceType;
 use proptest::prelude::*;
 use serde_json::json;
@@ -228,7 +230,7 @@ fn queries_beyond_the_list_are_refused() {
 }
 
 #[test]
-fn values_of_different_types_do_not_meet_without_a_cast() {
+fn values_of_different_types_meet_only_by_a_cast() {
     for query in [
         "select id = 1 from patient",
         "select version = '1x' from patient",
@@ -439,7 +441,7 @@ fn values_of_the_request_have_the_type_that_is_asked_for() {
 }
 
 #[test]
-fn large_queries_are_refused_and_do_not_exhaust_the_stack() {
+fn large_queries_are_refused_before_they_exhaust_the_stack() {
     let deep = |n: usize| format!("select {}true{}", "(".repeat(n), ")".repeat(n));
     checked(&deep(15));
     let nots = format!("select {} true", "not ".repeat(500));
