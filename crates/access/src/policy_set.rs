@@ -77,6 +77,7 @@ impl PolicySet {
     }
 
     /// The policies that apply, in the order of their evaluation, whether or not they can hold.
+    #[cfg(test)]
     pub(crate) fn applying<'a>(
         &'a self,
         caller: &'a Caller,
