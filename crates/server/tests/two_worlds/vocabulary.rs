@@ -1,0 +1,107 @@
+//! The words of random requests, and the ids that they guess.
+
+use std::collections::BTreeMap;
+
+use firewarden_fhir::yaml;
+use serde_json::Value;
+
+use crate::hidden::HIDDEN_IDS;
+use crate::random::Random;
+use crate::world::visible_rows;
+
+/// What requests are made of.
+pub(crate) struct Vocabulary {
+    words: BTreeMap<String, Vec<String>>,
+    types: Vec<TypeWords>,
+    /// Each type as often as its weight says.
+    drawn: Vec<usize>,
+    /// The ids of the visible rows of each type.
+    visible: BTreeMap<String, Vec<String>>,
+}
+
+/// What is said of one type.
+pub(crate) struct TypeWords {
+    pub(crate) name: String,
+    pub(crate) criteria: Vec<String>,
+    pub(crate) includes: Vec<String>,
+    pub(crate) sorts: Vec<String>,
+    pub(crate) conditions: Vec<String>,
+    pub(crate) bodies: Vec<Value>,
+}
+
+impl Vocabulary {
+    pub(crate) fn read() -> Self {
+        let read = yaml::parse(include_bytes!("vocabulary.yaml")).unwrap();
+        let words = read["words"].as_object().unwrap();
+        let words = words.iter().map(|(word, texts)| (word.clone(), all_texts(texts))).collect();
+        let (mut types, mut drawn) = (Vec::new(), Vec::new());
+        for (name, said) in read["types"].as_object().unwrap() {
+            let weight = said["weight"].as_u64().unwrap() as usize;
+            drawn.extend(std::iter::repeat_n(types.len(), weight));
+            types.push(TypeWords {
+                name: name.clone(),
+                criteria: all_texts(&said["criteria"]),
+                includes: all_texts(&said["includes"]),
+                sorts: all_texts(&said["sorts"]),
+                conditions: all_texts(&said["conditions"]),
+                bodies: said["bodies"].as_array().unwrap().clone(),
+            });
+        }
+        let mut visible: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (of, id) in visible_rows() {
+            visible.entry(of).or_default().push(id);
+        }
+        Self { words, types, drawn, visible }
+    }
+
+    pub(crate) fn any_type(&self, random: &mut Random) -> &TypeWords {
+        &self.types[*random.pick(&self.drawn)]
+    }
+
+    /// The text with every `{word}` and `{Type}` replaced. `made` are the types of the rows that
+    /// requests have made.
+    pub(crate) fn filled(&self, text: &str, random: &mut Random, made: &[String]) -> String {
+        let (mut filled, mut rest) = (String::new(), text);
+        while let Some((before, after)) = rest.split_once('{') {
+            filled.push_str(before);
+            let end = after.find(|c: char| !c.is_ascii_alphabetic() && c != '-').unwrap_or(0);
+            if end == 0 || !after[end..].starts_with('}') {
+                filled.push('{');
+                rest = after;
+                continue;
+            }
+            let word = &after[..end];
+            filled.push_str(&match self.words.get(word) {
+                Some(texts) => {
+                    let text = random.pick(texts).clone();
+                    self.filled(&text, random, made)
+                }
+                None => self.id(word, random, made),
+            });
+            rest = &after[end + 1..];
+        }
+        filled + rest
+    }
+
+    /// An id of that type: visible to somebody, hidden, made, or of none.
+    fn id(&self, of: &str, random: &mut Random, made: &[String]) -> String {
+        let visible = self.visible.get(of).map(Vec::as_slice).unwrap_or_default();
+        match random.below(100) {
+            0..55 if !visible.is_empty() => random.pick(visible).clone(),
+            55..75 => {
+                let ours: Vec<usize> =
+                    (0..made.len()).rev().filter(|at| made[*at] == of).take(30).collect();
+                match ours.is_empty() {
+                    true => "never".to_owned(),
+                    false => format!("-made-{}-", random.pick(&ours)),
+                }
+            }
+            75..80 => "never".to_owned(),
+            _ => format!("z{}", random.below(HIDDEN_IDS + 1)),
+        }
+    }
+}
+
+fn all_texts(list: &Value) -> Vec<String> {
+    list.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+}
