@@ -69,7 +69,7 @@ impl RequestDocument {
         Self { whole, non_empty: OnceLock::new() }
     }
 
-    /// The document.
+    /// The document, as it stands.
     pub(crate) fn whole(&self) -> &Value {
         &self.whole
     }

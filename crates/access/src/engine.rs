@@ -183,3 +183,6 @@ fn served_engine<'a>(content: &'a Map<String, Value>, at: &ElementPath) -> Resul
     };
     Err(Issue::error(code, told).at(at.member("engine")))
 }
+
+#[cfg(test)]
+mod differential;
