@@ -57,6 +57,16 @@ pub const PROBE_CANDIDATES_MAX: usize = 256;
 pub const FEW_CANDIDATES: usize = 24;
 /// Candidates of a range gathered and put in order, before the type is walked instead.
 pub const GATHERED_CANDIDATES_MAX: usize = 50_000;
+/// Candidates of what a chain or `_has` looks for that are looked up before the search itself, where
+/// nothing else is selective. A few, [`PROBE_CANDIDATES_MAX`], are in any case.
+pub const LOOKED_UP_CANDIDATES_MAX: usize = 10_000;
+/// Rows walked in the hope of a full page, before that many candidates are looked up.
+pub const WALKED_ROWS_MAX: usize = 2_000;
+/// How deep criteria may be nested in each other.
+pub const CRITERIA_DEPTH_MAX: usize = 16;
+/// Resources of which a query remembers whether they meet what a chain or `_has` asks for; it
+/// forgets them all when there are more.
+pub const JUDGED_REMEMBERED_MAX: usize = 100_000;
 /// Types whose histories are merged.
 pub const HISTORY_TYPES_MAX: usize = 256;
 /// Characters of a cursor.

@@ -117,7 +117,7 @@ impl Store {
 
     /// Reads the current version.
     pub async fn read(&self, target: &Target, rows: &RowFilter) -> Result<Read, StoreError> {
-        self.sqlite.read(target, rows)
+        self.sqlite.read(target, rows).await
     }
 
     /// Reads that version.
@@ -127,7 +127,7 @@ impl Store {
         version: Version,
         rows: &RowFilter,
     ) -> Result<Read, StoreError> {
-        self.sqlite.vread(target, version, rows)
+        self.sqlite.vread(target, version, rows).await
     }
 
     /// Finds the resources that match, inside the rows of the search.
@@ -166,7 +166,7 @@ impl Store {
         target: &Target,
         rows: &RowFilter,
     ) -> Result<Vec<(String, zeroize::Zeroizing<Vec<u8>>)>, StoreError> {
-        self.sqlite.secrets(target, rows)
+        self.sqlite.secrets(target, rows).await
     }
 
     /// The current version of the policies: grows with every change to our own types but
