@@ -2,7 +2,8 @@
 //!
 //! They refer to each other and to visible rows, have the values that callers search for, and many
 //! versions. None may meet the rows of a policy: no patient has `dr1` as practitioner or is tagged
-//! `study`, no practitioner is active, no encounter is of `dept1`, no observation is final.
+//! `study`, no practitioner is active, no encounter is of `dept1`, no observation is final; and what
+//! they refer to that callers may change makes none of them visible.
 
 use serde_json::{Value, json};
 
@@ -158,7 +159,7 @@ impl Hidden {
 
     fn observation(&mut self, canary: &str) -> Value {
         let encounter = match self.random.percent(50) {
-            true => json!({"reference": "Encounter/a2"}),
+            true => json!({"reference": "Encounter/d2"}),
             false => self.hidden("Encounter"),
         };
         json!({

@@ -28,7 +28,6 @@ const REQUESTS_PER_PAIR: usize = 1_000;
 const STIRRED: usize = 3;
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "until policies with rows are served"]
 async fn what_a_caller_may_not_see_changes_no_answer() {
     let mut left = setting("FIREWARDEN_TWO_WORLDS_REQUESTS", REQUESTS);
     let mut seed = setting("FIREWARDEN_TWO_WORLDS_SEED", SEED);

@@ -8,26 +8,7 @@ use url::form_urlencoded;
 
 use crate::normalise::Seen;
 use crate::random::Random;
-use crate::vocabulary::{TypeWords, Vocabulary};
-
-/// Who asks, each as often as it stands here.
-const CALLERS: &[&str] = &[
-    "patient",
-    "patient",
-    "patient",
-    "patient",
-    "doctor",
-    "doctor",
-    "doctor",
-    "doctor",
-    "clerk",
-    "clerk",
-    "researcher",
-    "researcher",
-    "laboratory",
-    "nobody",
-    "anonymous",
-];
+use crate::vocabulary::{TypeWords, Vocabulary, by_weight};
 
 /// What is asked for, and how often.
 const KINDS: &[(usize, Kind)] = &[
@@ -73,11 +54,21 @@ pub(crate) enum Kind {
     NextPage,
 }
 
+impl Kind {
+    fn writes(self) -> bool {
+        use Kind::{
+            ConditionalCreate, ConditionalDelete, ConditionalUpdate, Create, Delete, Update,
+        };
+        let conditional = matches!(self, ConditionalCreate | ConditionalUpdate | ConditionalDelete);
+        conditional || matches!(self, Create | Update | Delete)
+    }
+}
+
 /// One request, the same for both worlds.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) kind: Kind,
-    pub(crate) caller: &'static str,
+    pub(crate) caller: String,
     pub(crate) method: &'static str,
     pub(crate) path: String,
     pub(crate) headers: Vec<(&'static str, String)>,
@@ -118,7 +109,7 @@ impl Requests {
         let path = format!("-next-{cursor}-");
         self.random.percent(70).then(|| Request {
             kind: Kind::NextPage,
-            caller: of.caller,
+            caller: of.caller.clone(),
             method: "GET",
             path,
             headers: Vec::new(),
@@ -128,17 +119,8 @@ impl Requests {
 
     /// Any request.
     pub(crate) fn any(&mut self, seen: &Seen) -> Request {
-        let caller = *self.random.pick(CALLERS);
-        let sum: usize = KINDS.iter().map(|(weight, _)| weight).sum();
-        let mut at = self.random.below(sum);
-        let (_, kind) = KINDS
-            .iter()
-            .find(|(weight, _)| {
-                let found = at < *weight;
-                at = at.saturating_sub(*weight);
-                found
-            })
-            .unwrap();
+        let caller = &self.vocabulary.any_caller(&mut self.random).name.clone();
+        let (_, kind) = by_weight(KINDS, |(weight, _)| *weight, &mut self.random);
         match kind {
             Kind::Batch => self.bundle(*kind, caller, "batch", seen),
             Kind::Transaction => self.bundle(*kind, caller, "transaction", seen),
@@ -149,8 +131,8 @@ impl Requests {
         }
     }
 
-    fn plain(&mut self, kind: Kind, caller: &'static str, seen: &Seen) -> Request {
-        let mut asked = self.asked(kind, seen);
+    fn plain(&mut self, kind: Kind, caller: &str, seen: &Seen) -> Request {
+        let mut asked = self.asked(kind, caller, seen);
         if asked.method == "GET" && self.random.percent(4) {
             asked.method = "HEAD";
         }
@@ -159,12 +141,19 @@ impl Requests {
         }
         let body = asked.resource.map(|resource| (JSON, resource.to_string()));
         let path = format!("/fhir/{}", asked.url);
-        Request { kind, caller, method: asked.method, path, headers: asked.headers, body }
+        Request {
+            kind,
+            caller: caller.to_owned(),
+            method: asked.method,
+            path,
+            headers: asked.headers,
+            body,
+        }
     }
 
-    fn asked(&mut self, kind: Kind, seen: &Seen) -> Asked {
+    fn asked(&mut self, kind: Kind, caller: &str, seen: &Seen) -> Asked {
         let Self { random, vocabulary } = self;
-        let words = vocabulary.any_type(random);
+        let words = vocabulary.any_type(caller, kind.writes(), random);
         let of = words.name.clone();
         let id = vocabulary.filled(&format!("{{{of}}}"), random, seen.made());
         let mut writing = Writing { random, vocabulary, words, made: seen.made() };
@@ -222,9 +211,9 @@ impl Requests {
         }
     }
 
-    fn search_by_post(&mut self, caller: &'static str, seen: &Seen) -> Request {
+    fn search_by_post(&mut self, caller: &str, seen: &Seen) -> Request {
         let Self { random, vocabulary } = self;
-        let words = vocabulary.any_type(random);
+        let words = vocabulary.any_type(caller, false, random);
         let mut writing = Writing { random, vocabulary, words, made: seen.made() };
         let (mut sent, mut kept) = (writing.search(), Vec::new());
         // Some of them in the query: both hold.
@@ -233,10 +222,17 @@ impl Requests {
         }
         let path = format!("/fhir/{}", with_query(&format!("{}/_search", words.name), &kept));
         let body = Some((FORM, encoded(&sent)));
-        Request { kind: Kind::Search, caller, method: "POST", path, headers: Vec::new(), body }
+        Request {
+            kind: Kind::Search,
+            caller: caller.to_owned(),
+            method: "POST",
+            path,
+            headers: Vec::new(),
+            body,
+        }
     }
 
-    fn bundle(&mut self, kind: Kind, caller: &'static str, of: &str, seen: &Seen) -> Request {
+    fn bundle(&mut self, kind: Kind, caller: &str, of: &str, seen: &Seen) -> Request {
         const ENTRIES: &[Kind] = &[
             Kind::Search,
             Kind::Search,
@@ -258,7 +254,7 @@ impl Requests {
         let mut entries = Vec::new();
         for number in 0..count {
             let kind = *self.random.pick(ENTRIES);
-            let asked = self.asked(kind, seen);
+            let asked = self.asked(kind, caller, seen);
             entries.push(entry(number, asked));
         }
         if self.random.percent(25) {
@@ -267,7 +263,7 @@ impl Requests {
         let bundle = json!({"resourceType": "Bundle", "type": of, "entry": entries});
         let body = Some((JSON, bundle.to_string()));
         let path = "/fhir".to_owned();
-        Request { kind, caller, method: "POST", path, headers: Vec::new(), body }
+        Request { kind, caller: caller.to_owned(), method: "POST", path, headers: Vec::new(), body }
     }
 
     /// Lets the resources of a Bundle refer to each other, or to what a condition finds.
@@ -290,7 +286,7 @@ impl Requests {
     }
 
     /// Somebody's page again, perhaps as another caller or of another search.
-    fn cursor(&mut self, caller: &'static str, seen: &Seen) -> Request {
+    fn cursor(&mut self, caller: &str, seen: &Seen) -> Request {
         let path = match seen.cursors() {
             0 => "/fhir/Observation?_cursor=x".to_owned(),
             count => {
@@ -302,11 +298,18 @@ impl Requests {
             }
         };
         let headers = Vec::new();
-        Request { kind: Kind::Cursor, caller, method: "GET", path, headers, body: None }
+        Request {
+            kind: Kind::Cursor,
+            caller: caller.to_owned(),
+            method: "GET",
+            path,
+            headers,
+            body: None,
+        }
     }
 
     /// What is malformed, or not served.
-    fn odd(&mut self, caller: &'static str, seen: &Seen) -> Request {
+    fn odd(&mut self, caller: &str, seen: &Seen) -> Request {
         const ODD: &[(&str, &str, &str)] = &[
             ("GET", "/fhir/Patient/%7A1", ""),
             ("GET", "/fhir/patient/z1", ""),
@@ -349,7 +352,14 @@ impl Requests {
         let (method, path, body) = *self.random.pick(ODD);
         let path = self.vocabulary.filled(path, &mut self.random, seen.made());
         let body = (!body.is_empty()).then(|| (JSON, body.to_owned()));
-        Request { kind: Kind::Odd, caller, method, path, headers: Vec::new(), body }
+        Request {
+            kind: Kind::Odd,
+            caller: caller.to_owned(),
+            method,
+            path,
+            headers: Vec::new(),
+            body,
+        }
     }
 }
 

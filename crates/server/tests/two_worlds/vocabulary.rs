@@ -13,15 +13,23 @@ use crate::world::visible_rows;
 pub(crate) struct Vocabulary {
     words: BTreeMap<String, Vec<String>>,
     types: Vec<TypeWords>,
-    /// Each type as often as its weight says.
-    drawn: Vec<usize>,
+    callers: Vec<Caller>,
     /// The ids of the visible rows of each type.
     visible: BTreeMap<String, Vec<String>>,
+}
+
+/// Who asks.
+pub(crate) struct Caller {
+    pub(crate) name: String,
+    weight: usize,
+    reads: Vec<String>,
+    writes: Vec<String>,
 }
 
 /// What is said of one type.
 pub(crate) struct TypeWords {
     pub(crate) name: String,
+    weight: usize,
     pub(crate) criteria: Vec<String>,
     pub(crate) includes: Vec<String>,
     pub(crate) sorts: Vec<String>,
@@ -34,28 +42,42 @@ impl Vocabulary {
         let read = yaml::parse(include_bytes!("vocabulary.yaml")).unwrap();
         let words = read["words"].as_object().unwrap();
         let words = words.iter().map(|(word, texts)| (word.clone(), all_texts(texts))).collect();
-        let (mut types, mut drawn) = (Vec::new(), Vec::new());
-        for (name, said) in read["types"].as_object().unwrap() {
-            let weight = said["weight"].as_u64().unwrap() as usize;
-            drawn.extend(std::iter::repeat_n(types.len(), weight));
-            types.push(TypeWords {
-                name: name.clone(),
-                criteria: all_texts(&said["criteria"]),
-                includes: all_texts(&said["includes"]),
-                sorts: all_texts(&said["sorts"]),
-                conditions: all_texts(&said["conditions"]),
-                bodies: said["bodies"].as_array().unwrap().clone(),
-            });
-        }
+        let types = read["types"].as_object().unwrap();
+        let types = types.iter().map(|(name, said)| TypeWords {
+            name: name.clone(),
+            weight: said["weight"].as_u64().unwrap() as usize,
+            criteria: all_texts(&said["criteria"]),
+            includes: all_texts(&said["includes"]),
+            sorts: all_texts(&said["sorts"]),
+            conditions: all_texts(&said["conditions"]),
+            bodies: said["bodies"].as_array().unwrap().clone(),
+        });
+        let callers = read["callers"].as_object().unwrap();
+        let callers = callers.iter().map(|(name, said)| Caller {
+            name: name.clone(),
+            weight: said["weight"].as_u64().unwrap() as usize,
+            reads: all_texts(&said["reads"]),
+            writes: all_texts(&said["writes"]),
+        });
         let mut visible: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (of, id) in visible_rows() {
             visible.entry(of).or_default().push(id);
         }
-        Self { words, types, drawn, visible }
+        Self { words, types: types.collect(), callers: callers.collect(), visible }
     }
 
-    pub(crate) fn any_type(&self, random: &mut Random) -> &TypeWords {
-        &self.types[*random.pick(&self.drawn)]
+    pub(crate) fn any_caller(&self, random: &mut Random) -> &Caller {
+        by_weight(&self.callers, |caller| caller.weight, random)
+    }
+
+    /// A type to read or write, mostly one that the caller may.
+    pub(crate) fn any_type(&self, caller: &str, writes: bool, random: &mut Random) -> &TypeWords {
+        let caller = self.callers.iter().find(|known| known.name == caller).unwrap();
+        let granted = if writes { &caller.writes } else { &caller.reads };
+        let is_granted = |of: &TypeWords| granted.contains(&of.name);
+        let mostly = !granted.is_empty() && random.percent(85);
+        let weight = |of: &TypeWords| if mostly && !is_granted(of) { 0 } else { of.weight };
+        by_weight(&self.types, weight, random)
     }
 
     /// The text with every `{word}` and `{Type}` replaced. `made` are the types of the rows that
@@ -87,8 +109,8 @@ impl Vocabulary {
     fn id(&self, of: &str, random: &mut Random, made: &[String]) -> String {
         let visible = self.visible.get(of).map(Vec::as_slice).unwrap_or_default();
         match random.below(100) {
-            0..55 if !visible.is_empty() => random.pick(visible).clone(),
-            55..75 => {
+            0..64 if !visible.is_empty() => random.pick(visible).clone(),
+            64..80 => {
                 let ours: Vec<usize> =
                     (0..made.len()).rev().filter(|at| made[*at] == of).take(30).collect();
                 match ours.is_empty() {
@@ -96,7 +118,7 @@ impl Vocabulary {
                     false => format!("-made-{}-", random.pick(&ours)),
                 }
             }
-            75..80 => "never".to_owned(),
+            80..83 => "never".to_owned(),
             _ => format!("z{}", random.below(HIDDEN_IDS + 1)),
         }
     }
@@ -104,4 +126,21 @@ impl Vocabulary {
 
 fn all_texts(list: &Value) -> Vec<String> {
     list.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+}
+
+/// One of these, each as often as its weight says.
+pub(crate) fn by_weight<'a, T>(
+    of: &'a [T],
+    weight: impl Fn(&T) -> usize,
+    random: &mut Random,
+) -> &'a T {
+    let mut at = random.below(of.iter().map(&weight).sum());
+    let found = of.iter().find(|item| match at.checked_sub(weight(item)) {
+        Some(rest) => {
+            at = rest;
+            false
+        }
+        None => true,
+    });
+    found.unwrap()
 }

@@ -94,7 +94,7 @@ impl World {
         let method = request.method.parse().unwrap();
         let url = format!("{}{}", self.address, self.seen.filled(&request.path));
         let mut ask = self.http.request(method, url);
-        ask = match request.caller {
+        ask = match request.caller.as_str() {
             "anonymous" => ask,
             "laboratory" => ask.bearer_auth(&self.laboratory_token),
             subject => ask.bearer_auth(token(subject)),
