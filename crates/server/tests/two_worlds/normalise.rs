@@ -93,7 +93,7 @@ impl Seen {
                 return format!("<time {}>", self.times.entry(time).or_insert(next));
             }
             let whole = found.get(0).unwrap();
-            format!("<id {}>", self.id(whole.as_str(), &told[..whole.start()]))
+            format!("<id {}>", self.id(whole.as_str(), told.get(..whole.start()).unwrap()))
         };
         OWN_TEXTS.replace_all(told, named).into_owned()
     }
@@ -107,8 +107,8 @@ impl Seen {
         if self.types[number].is_empty()
             && let Some(before) = before.strip_suffix('/')
         {
-            let start = before.rfind(|c: char| !c.is_ascii_alphabetic()).map_or(0, |at| at + 1);
-            self.types[number] = before[start..].to_owned();
+            let of = before.rsplit(|c: char| !c.is_ascii_alphabetic()).next();
+            self.types[number] = of.unwrap_or_default().to_owned();
         }
         number
     }

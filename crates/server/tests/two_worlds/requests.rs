@@ -76,6 +76,25 @@ pub(crate) struct Request {
     pub(crate) body: Option<(&'static str, String)>,
 }
 
+/// What is asked for in a Bundle.
+const ENTRIES: &[Kind] = &[
+    Kind::Search,
+    Kind::Search,
+    Kind::Read,
+    Kind::Read,
+    Kind::Vread,
+    Kind::HistoryInstance,
+    Kind::HistoryType,
+    Kind::Create,
+    Kind::Create,
+    Kind::Update,
+    Kind::Update,
+    Kind::Delete,
+    Kind::ConditionalCreate,
+    Kind::ConditionalUpdate,
+    Kind::ConditionalDelete,
+];
+
 const JSON: &str = "application/fhir+json";
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -127,7 +146,20 @@ impl Requests {
             Kind::Odd => self.odd(caller, seen),
             Kind::Cursor => self.cursor(caller, seen),
             Kind::Search if self.random.percent(12) => self.search_by_post(caller, seen),
-            _ => self.plain(*kind, caller, seen),
+            Kind::Search
+            | Kind::Compartment
+            | Kind::Read
+            | Kind::Vread
+            | Kind::HistoryInstance
+            | Kind::HistoryType
+            | Kind::HistorySystem
+            | Kind::Create
+            | Kind::Update
+            | Kind::Delete
+            | Kind::ConditionalCreate
+            | Kind::ConditionalUpdate
+            | Kind::ConditionalDelete
+            | Kind::NextPage => self.plain(*kind, caller, seen),
         }
     }
 
@@ -233,30 +265,20 @@ impl Requests {
     }
 
     fn bundle(&mut self, kind: Kind, caller: &str, of: &str, seen: &Seen) -> Request {
-        const ENTRIES: &[Kind] = &[
-            Kind::Search,
-            Kind::Search,
-            Kind::Read,
-            Kind::Read,
-            Kind::Vread,
-            Kind::HistoryInstance,
-            Kind::HistoryType,
-            Kind::Create,
-            Kind::Create,
-            Kind::Update,
-            Kind::Update,
-            Kind::Delete,
-            Kind::ConditionalCreate,
-            Kind::ConditionalUpdate,
-            Kind::ConditionalDelete,
-        ];
-        let count = 1 + self.random.below(if of == "batch" { 6 } else { 3 });
-        let mut entries = Vec::new();
-        for number in 0..count {
-            let kind = *self.random.pick(ENTRIES);
-            let asked = self.asked(kind, caller, seen);
-            entries.push(entry(number, asked));
+        let mut kinds = Vec::new();
+        for _ in 0..1 + self.random.below(if of == "batch" { 6 } else { 3 }) {
+            kinds.push(*self.random.pick(ENTRIES));
         }
+        // Nothing is said of the order in which a batch's entries are done: it writes once, or reads.
+        if of == "batch" {
+            match kinds[0].writes() {
+                true => kinds.truncate(1),
+                false => kinds.retain(|kind| !kind.writes()),
+            }
+        }
+        let asked = kinds.into_iter().map(|kind| self.asked(kind, caller, seen));
+        let mut entries: Vec<Value> =
+            asked.enumerate().map(|(number, asked)| entry(number, asked)).collect();
         if self.random.percent(25) {
             self.tie(&mut entries);
         }

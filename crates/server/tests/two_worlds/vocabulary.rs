@@ -1,13 +1,18 @@
 //! The words of random requests, and the ids that they guess.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use firewarden_fhir::yaml;
+use regex::{Captures, Regex};
 use serde_json::Value;
 
 use crate::hidden::HIDDEN_IDS;
 use crate::random::Random;
 use crate::world::visible_rows;
+
+/// `{word}` and `{Type}`, and nothing that JSON has.
+static PLACES: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{([A-Za-z-]+)\}").unwrap());
 
 /// What requests are made of.
 pub(crate) struct Vocabulary {
@@ -83,26 +88,14 @@ impl Vocabulary {
     /// The text with every `{word}` and `{Type}` replaced. `made` are the types of the rows that
     /// requests have made.
     pub(crate) fn filled(&self, text: &str, random: &mut Random, made: &[String]) -> String {
-        let (mut filled, mut rest) = (String::new(), text);
-        while let Some((before, after)) = rest.split_once('{') {
-            filled.push_str(before);
-            let end = after.find(|c: char| !c.is_ascii_alphabetic() && c != '-').unwrap_or(0);
-            if end == 0 || !after[end..].starts_with('}') {
-                filled.push('{');
-                rest = after;
-                continue;
+        let one = |place: &Captures<'_>| match self.words.get(&place[1]) {
+            Some(texts) => {
+                let text = random.pick(texts).clone();
+                self.filled(&text, random, made)
             }
-            let word = &after[..end];
-            filled.push_str(&match self.words.get(word) {
-                Some(texts) => {
-                    let text = random.pick(texts).clone();
-                    self.filled(&text, random, made)
-                }
-                None => self.id(word, random, made),
-            });
-            rest = &after[end + 1..];
-        }
-        filled + rest
+            None => self.id(&place[1], random, made),
+        };
+        PLACES.replace_all(text, one).into_owned()
     }
 
     /// An id of that type: visible to somebody, hidden, made, or of none.
