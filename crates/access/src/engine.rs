@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use self::complex::Complex;
 use self::json_schema::JsonSchema;
 pub(crate) use self::matcho::{Matcho, Step};
+use self::sql::Sql;
 use crate::document::{Keys, LazyDocument, RequestDocument};
 use crate::element_path::ElementPath;
 use crate::lint::{Fact, Findings};
@@ -20,10 +21,10 @@ use crate::nearest::suggestion;
 use crate::{PolicyDatabase, Verdict};
 
 /// The engines that this version serves.
-const SERVED: [&str; 4] = ["matcho", "json-schema", "complex", "allow"];
+const SERVED: [&str; 5] = ["matcho", "json-schema", "sql", "complex", "allow"];
 
 /// Engines that are known and not served by this version.
-const NOT_SERVED: &[&str] = &["sql", "clj", "scope", "signed-rpc", "smart-on-fhir"];
+const NOT_SERVED: &[&str] = &["clj", "scope", "signed-rpc", "smart-on-fhir"];
 
 /// The attributes that hold an engine's rule.
 const RULES: &[(&str, &str)] = &[
@@ -45,6 +46,8 @@ pub(crate) enum Engine {
     Matcho(Box<Matcho>),
     /// Holds where all, or one, of other rules do.
     Complex(Box<Complex>),
+    /// Holds where a SELECT returns true.
+    Sql(Box<Sql>),
 }
 
 impl Engine {
@@ -87,6 +90,10 @@ impl Engine {
                 let (rule, doubts) = Complex::compile(content, at, depth)?;
                 Ok((Self::Complex(Box::new(rule)), doubts))
             }
+            "sql" => {
+                let (rule, doubts) = Sql::compile(rule("sql")?, &at.member("sql"))?;
+                Ok((Self::Sql(Box::new(rule)), doubts))
+            }
             _ => {
                 let rule = JsonSchema::compile(rule("schema")?, &at.member("schema"))?;
                 Ok((Self::JsonSchema(Box::new(rule)), Vec::new()))
@@ -102,7 +109,8 @@ impl Engine {
         findings: &mut Findings,
     ) {
         match self {
-            Self::Allow => {}
+            // Those about a query are told when it is compiled.
+            Self::Allow | Self::Sql(_) => {}
             Self::JsonSchema(rule) => rule.doubts(&at.member("schema"), findings),
             Self::Matcho(_) => {
                 if let Some(pattern) = content.get("matcho") {
@@ -116,7 +124,7 @@ impl Engine {
     /// What the rule that was compiled from this asks of the places of a request.
     pub(crate) fn facts(&self, content: &Map<String, Value>, at: &ElementPath) -> Vec<Fact> {
         match self {
-            Self::Allow => Vec::new(),
+            Self::Allow | Self::Sql(_) => Vec::new(),
             Self::JsonSchema(rule) => rule.facts(&at.member("schema")),
             Self::Matcho(_) => match content.get("matcho") {
                 Some(pattern) => Matcho::facts(pattern, &at.member("matcho")),
@@ -131,7 +139,7 @@ impl Engine {
         match self {
             Self::Allow => true,
             Self::Complex(rule) => rule.always_holds(),
-            Self::JsonSchema(_) | Self::Matcho(_) => false,
+            Self::JsonSchema(_) | Self::Matcho(_) | Self::Sql(_) => false,
         }
     }
 
@@ -142,6 +150,7 @@ impl Engine {
             Self::JsonSchema(rule) => rule.keys(),
             Self::Matcho(rule) => rule.keys(),
             Self::Complex(rule) => rule.keys(),
+            Self::Sql(rule) => rule.keys(),
         }
     }
 
@@ -163,6 +172,10 @@ impl Engine {
                 Some(name) => rule.verdict(&document.with_roles_named(name)),
             },
             Self::Complex(rule) => rule.verdict(document, role_name, database).await,
+            Self::Sql(rule) => match role_name {
+                None => rule.verdict(document, database).await,
+                Some(name) => rule.verdict(&document.with_roles_named(name), database).await,
+            },
         }
     }
 
@@ -184,13 +197,18 @@ impl Engine {
                 Some(name) => rule.explain(&document.with_roles_named(name)),
             },
             Self::Complex(rule) => rule.explain(document, role_name, database).await,
+            Self::Sql(rule) => match role_name {
+                None => rule.explain(document, database).await,
+                Some(name) => rule.explain(&document.with_roles_named(name), database).await,
+            },
         }
     }
 
     /// Whether the rule cannot hold but for requests that name this type.
     pub(crate) fn names(&self, guarded: ResourceType) -> bool {
         match self {
-            Self::Allow => false,
+            // A type that a query reads is not what the request is about.
+            Self::Allow | Self::Sql(_) => false,
             Self::JsonSchema(rule) => rule.names(guarded),
             Self::Matcho(rule) => rule.names(guarded),
             Self::Complex(rule) => rule.names(guarded),

@@ -16,6 +16,10 @@ pub const PATTERN_SIZE_BYTES_MAX: usize = 1 << 20;
 pub const ABSENT_UNCERTAIN_MAX: usize = 8;
 /// Characters of a value that a trace shows.
 pub const TRACE_VALUE_CHARACTERS_MAX: usize = 200;
+/// Different rows of one type that a permit holds as alternatives; a request with more is refused.
+pub const ROW_ALTERNATIVES_MAX: usize = 100;
+/// Bytes of a value that rows take from a request. A longer one is taken for absent.
+pub const BOUND_VALUE_BYTES_MAX: usize = 1024;
 /// Bytes of the text of an `sql` policy's query.
 pub const QUERY_BYTES_MAX: usize = 8 * 1024;
 /// Parentheses, SELECTs and operators inside one another in a query.

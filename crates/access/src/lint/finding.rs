@@ -105,10 +105,10 @@ impl Finding {
 
     /// The warning of a save.
     pub fn to_issue(&self) -> Issue {
-        let mut told = match self.rule {
-            LintRule::Policy => self.told.clone(),
-            rule => format!("{}: {}", rule.name(), self.told),
-        };
+        let mut told = self.told.clone();
+        if self.rule != LintRule::Policy {
+            told = format!("{}: {told}", self.rule.name());
+        }
         for (word, part) in [("for example: ", &self.example), ("", &self.remedy)] {
             if let Some(part) = part {
                 told.push_str("; ");

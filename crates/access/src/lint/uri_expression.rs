@@ -71,9 +71,9 @@ fn candidates(text: &str, open: &Open) -> impl Iterator<Item = String> {
             paths.push(format!("{root}/{of}/x/_history"));
         }
     }
-    let any = ResourceType::all().flat_map(|of| {
-        let root = if of.is_own() { "" } else { "/fhir" };
-        [format!("{root}/{of}"), format!("{root}/{of}/x"), format!("{root}/{of}/x/_history")]
+    // Our own types are not granted by an expression, whatever it is found in.
+    let any = ResourceType::all().filter(|of| !of.is_own()).flat_map(|of| {
+        [format!("/fhir/{of}"), format!("/fhir/{of}/x"), format!("/fhir/{of}/x/_history")]
     });
     paths.into_iter().chain(any)
 }

@@ -106,17 +106,18 @@ impl Reader<'_> {
                 "$not" => {
                     self.pattern(inner, &Place { is_negated: true, ..place.at(at) }, &guards);
                 }
-                "$one-of" => match inner {
-                    Value::Array(each) => {
-                        for (index, one) in each.iter().enumerate() {
-                            self.pattern(one, &place.at(at.item(index)), &guards);
-                        }
+                "$one-of" => {
+                    let Some(each) = inner.as_array() else {
+                        self.pattern(inner, &place.at(at), &guards);
+                        continue;
+                    };
+                    for (index, one) in each.iter().enumerate() {
+                        self.pattern(one, &place.at(at.item(index)), &guards);
                     }
-                    path => self.pattern(path, &place.at(at), &guards),
-                },
-                "$contains" | "$every" => self.pattern(inner, &place.in_list(at), &guards),
-                "$reference" => self.pattern(inner, &place.in_list(at), &guards),
-                "$present-all" => self.pattern(inner, &place.in_list(at), &guards),
+                }
+                "$contains" | "$every" | "$present-all" | "$reference" => {
+                    self.pattern(inner, &place.in_list(at), &guards);
+                }
                 key if key.starts_with('$') => {}
                 key => self.pattern(inner, &place.member(key), &guards),
             }
