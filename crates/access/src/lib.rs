@@ -23,6 +23,7 @@ pub mod policy_query;
 mod policy_set;
 mod rows;
 mod rule;
+mod scopes;
 mod system_task;
 mod test_policy;
 mod try_matcho;

@@ -8,6 +8,7 @@ mod keys;
 mod keywords;
 mod naming;
 mod reference_cost;
+mod requiring;
 mod sent_value;
 
 use std::collections::BTreeSet;
@@ -23,6 +24,7 @@ use self::sent_value::SentValue;
 use crate::Verdict;
 use crate::document::{Keys, RequestDocument};
 use crate::element_path::ElementPath;
+use crate::engine::required::Required;
 use crate::engine::trace::{absent, shortened};
 use crate::limits::PATTERN_SIZE_BYTES_MAX;
 use crate::lint::{Fact, Findings};
@@ -74,6 +76,11 @@ impl JsonSchema {
     /// Whether the rule cannot hold but for requests on a type that it names.
     pub(crate) fn names(&self, of: ResourceType) -> bool {
         self.names.contains(&of)
+    }
+
+    /// What it requires of a request.
+    pub(crate) fn required(&self) -> Required {
+        requiring::required(&self.schema)
     }
 
     /// The keys of the document that the rule looks at.
