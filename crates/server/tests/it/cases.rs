@@ -71,7 +71,8 @@ impl Conversation {
         let server = TestServer::with(&settings).await;
         server.trust().await;
         for resource in cases["given"].as_array().into_iter().flatten() {
-            server.put(resource.clone()).await;
+            let text = resource.to_string().replace("${url}", &server.url);
+            server.put(serde_json::from_str(&text).unwrap()).await;
         }
         Self { name: name.to_owned(), server, saved: HashMap::new(), told: HashMap::new() }
     }
