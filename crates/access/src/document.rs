@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 pub(crate) use keys::Keys;
 use non_empty::without_empty_members;
+pub(crate) use references::of_fhir_resource;
 
 use crate::decide::Asker;
 use crate::{Caller, RequestFacts};
@@ -158,11 +159,8 @@ fn params(interaction: &Interaction) -> Value {
             Some(first) => *first = json!([first.take(), value]),
         }
     }
-    if let Some(of) = interaction.resource_type() {
-        params.insert("resource/type".into(), of.name().into());
-    }
-    if let Some(target) = interaction.target() {
-        params.insert("resource/id".into(), target.id.as_str().into());
+    for (name, value) in interaction.route_parameters() {
+        params.insert(name.into(), value.into());
     }
     Value::Object(params)
 }
