@@ -6,11 +6,12 @@ mod references;
 
 use std::sync::{Arc, LazyLock, OnceLock};
 
-use firewarden_fhir::{Interaction, Resource, ResourceType, Target};
+use firewarden_fhir::{Interaction, Resource, Target};
 use serde_json::{Map, Value, json};
 
 pub(crate) use keys::Keys;
 use non_empty::without_empty_members;
+pub(crate) use references::of_fhir_resource;
 
 use crate::decide::Asker;
 use crate::{Caller, RequestFacts};
@@ -148,8 +149,9 @@ fn headers(sent: &[(String, String)]) -> Value {
 }
 
 /// What `params.resource/type` says of the route.
-pub(crate) fn route_type(interaction: &Interaction) -> Option<ResourceType> {
-    interaction.resource_type()
+pub(crate) fn route_type(interaction: &Interaction) -> Option<&str> {
+    let said = interaction.route_parameters();
+    said.into_iter().find(|(name, _)| *name == "resource/type").map(|(_, of)| of)
 }
 
 fn params(interaction: &Interaction) -> Value {
@@ -163,11 +165,8 @@ fn params(interaction: &Interaction) -> Value {
             Some(first) => *first = json!([first.take(), value]),
         }
     }
-    if let Some(of) = route_type(interaction) {
-        params.insert("resource/type".into(), of.name().into());
-    }
-    if let Some(target) = interaction.target() {
-        params.insert("resource/id".into(), target.id.as_str().into());
+    for (name, value) in interaction.route_parameters() {
+        params.insert(name.into(), value.into());
     }
     Value::Object(params)
 }

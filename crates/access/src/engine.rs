@@ -15,16 +15,17 @@ use self::complex::Complex;
 use self::json_schema::JsonSchema;
 pub(crate) use self::matcho::{Matcho, Step};
 pub(crate) use self::required::{Asked, Required};
+use self::sql::Sql;
 use crate::document::{Keys, LazyDocument, RequestDocument};
 use crate::element_path::ElementPath;
 use crate::nearest::suggestion;
 use crate::{PolicyDatabase, Verdict};
 
 /// The engines that this version serves.
-const SERVED: [&str; 4] = ["matcho", "json-schema", "complex", "allow"];
+const SERVED: [&str; 5] = ["matcho", "json-schema", "sql", "complex", "allow"];
 
 /// Engines that are known and not served by this version.
-const NOT_SERVED: &[&str] = &["sql", "clj", "scope", "signed-rpc", "smart-on-fhir"];
+const NOT_SERVED: &[&str] = &["clj", "scope", "signed-rpc", "smart-on-fhir"];
 
 /// The attributes that hold an engine's rule.
 const RULES: &[(&str, &str)] = &[
@@ -46,6 +47,8 @@ pub(crate) enum Engine {
     Matcho(Box<Matcho>),
     /// Holds where all, or one, of other rules do.
     Complex(Box<Complex>),
+    /// Holds where a SELECT returns true.
+    Sql(Box<Sql>),
 }
 
 impl Engine {
@@ -88,6 +91,10 @@ impl Engine {
                 let (rule, doubts) = Complex::compile(content, at, depth)?;
                 Ok((Self::Complex(Box::new(rule)), doubts))
             }
+            "sql" => {
+                let (rule, doubts) = Sql::compile(rule("sql")?, &at.member("sql"))?;
+                Ok((Self::Sql(Box::new(rule)), doubts))
+            }
             _ => {
                 let (rule, doubts) = JsonSchema::compile(rule("schema")?, &at.member("schema"))?;
                 Ok((Self::JsonSchema(Box::new(rule)), doubts))
@@ -100,7 +107,16 @@ impl Engine {
         match self {
             Self::Allow => true,
             Self::Complex(rule) => rule.always_holds(),
-            Self::JsonSchema(_) | Self::Matcho(_) => false,
+            Self::JsonSchema(_) | Self::Matcho(_) | Self::Sql(_) => false,
+        }
+    }
+
+    /// Whether the rule may ask the database, which takes its time.
+    pub(crate) fn asks_database(&self) -> bool {
+        match self {
+            Self::Allow | Self::JsonSchema(_) | Self::Matcho(_) => false,
+            Self::Complex(rule) => rule.asks_database(),
+            Self::Sql(_) => true,
         }
     }
 
@@ -111,6 +127,8 @@ impl Engine {
             Self::JsonSchema(rule) => rule.required(),
             Self::Matcho(rule) => rule.required(),
             Self::Complex(rule) => rule.required(),
+            // A query may say anything of a request.
+            Self::Sql(_) => Required::default(),
         }
     }
 
@@ -121,6 +139,7 @@ impl Engine {
             Self::JsonSchema(rule) => rule.keys(),
             Self::Matcho(rule) => rule.keys(),
             Self::Complex(rule) => rule.keys(),
+            Self::Sql(rule) => rule.keys(),
         }
     }
 
@@ -142,6 +161,10 @@ impl Engine {
                 Some(name) => rule.verdict(&document.with_roles_named(name)),
             },
             Self::Complex(rule) => rule.verdict(document, role_name, database).await,
+            Self::Sql(rule) => match role_name {
+                None => rule.verdict(document, database).await,
+                Some(name) => rule.verdict(&document.with_roles_named(name), database).await,
+            },
         }
     }
 
@@ -163,13 +186,18 @@ impl Engine {
                 Some(name) => rule.explain(&document.with_roles_named(name)),
             },
             Self::Complex(rule) => rule.explain(document, role_name, database).await,
+            Self::Sql(rule) => match role_name {
+                None => rule.explain(document, database).await,
+                Some(name) => rule.explain(&document.with_roles_named(name), database).await,
+            },
         }
     }
 
     /// Whether the rule cannot hold but for requests that name this type.
     pub(crate) fn names(&self, guarded: ResourceType) -> bool {
         match self {
-            Self::Allow => false,
+            // A type that a query reads is not what the request is about.
+            Self::Allow | Self::Sql(_) => false,
             Self::JsonSchema(rule) => rule.names(guarded),
             Self::Matcho(rule) => rule.names(guarded),
             Self::Complex(rule) => rule.names(guarded),

@@ -33,7 +33,7 @@ pub use decide::{Asker, Considered, Denial, DenialReason, decide};
 pub use facts::RequestFacts;
 pub use permit::{Permitted, PermittedRows};
 pub use permitted_search::{NotGranted, PermittedSearch};
-pub use policy_database::PolicyDatabase;
+pub use policy_database::{Answered, PolicyDatabase, QueryAnswer, Unanswered};
 pub use policy_set::{PolicySet, PolicySource};
 pub use rows::{Reach, RowFilter};
 pub use system_task::SystemTask;

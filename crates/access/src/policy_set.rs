@@ -43,7 +43,9 @@ impl PolicySet {
         }
         set.policies.sort_by(|a, b| {
             let order = |(_, policy): &(Id, Policy)| {
-                (!matches!(policy.engine, Engine::Allow), policy.rows.is_some())
+                let engine = &policy.engine;
+                let is_allow = matches!(engine, Engine::Allow);
+                (engine.asks_database(), !is_allow, policy.rows.is_some())
             };
             order(a).cmp(&order(b)).then_with(|| a.0.cmp(&b.0))
         });
@@ -77,7 +79,9 @@ impl PolicySet {
             .map(|(id, _)| id)
     }
 
-    /// The policies that apply, in the order of their evaluation, whether or not they can hold.
+    /// The policies that apply, in the order of their evaluation, whether or not they can hold: for
+    /// explanations.
+    #[cfg_attr(not(test), expect(dead_code, reason = "explanations, which follow, ask for them"))]
     pub(crate) fn applying<'a>(
         &'a self,
         caller: &'a Caller,
@@ -96,8 +100,8 @@ impl PolicySet {
         now: Timestamp,
     ) -> Vec<&(Id, Policy)> {
         let (uri, operation) = (interaction.uri(), interaction.operation_id());
-        let of = route_type(interaction).map(firewarden_fhir::ResourceType::name);
-        let asked = Asked { method: interaction.method(), of, uri: &uri, operation };
+        let (method, of) = (interaction.method(), route_type(interaction));
+        let asked = Asked { method, of, uri: &uri, operation };
         let found = self.index.find(caller, &asked, interaction.resource_type());
         let policies = found.into_iter().filter_map(|index| self.policies.get(index));
         policies

@@ -138,15 +138,16 @@ fn add_rows(
 /// The right that an interaction needs; `None` for those that no scope speaks of.
 fn right(interaction: &Interaction) -> Option<Right> {
     match interaction {
-        Interaction::Create(_) => Some(Right::Create),
+        Interaction::Create(_) | Interaction::ConditionalCreate(..) => Some(Right::Create),
         Interaction::Read(_) | Interaction::Vread(..) | Interaction::HistoryInstance(..) => {
             Some(Right::Read)
         }
-        Interaction::Update(..) => Some(Right::Update),
-        Interaction::Delete(..) => Some(Right::Delete),
-        Interaction::Search(..) | Interaction::HistoryType(..) | Interaction::HistorySystem(_) => {
-            Some(Right::Search)
-        }
+        Interaction::Update(..) | Interaction::ConditionalUpdate(..) => Some(Right::Update),
+        Interaction::Delete(..) | Interaction::ConditionalDelete(..) => Some(Right::Delete),
+        Interaction::Search(..)
+        | Interaction::CompartmentSearch(..)
+        | Interaction::HistoryType(..)
+        | Interaction::HistorySystem(_) => Some(Right::Search),
         Interaction::UserInfo
         | Interaction::TestPolicy(_)
         | Interaction::TestToken(_)

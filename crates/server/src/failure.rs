@@ -188,6 +188,16 @@ fn failed(failure: &Failure) -> Told {
             "conflict",
             "the version in `If-Match` is not the current one: read it and try again",
         ),
+        Failure::SeveralMatches => error(
+            StatusCode::PRECONDITION_FAILED,
+            "multiple-matches",
+            "the criteria find several resources: add some that tell them apart",
+        ),
+        Failure::OtherMatch => error(
+            StatusCode::BAD_REQUEST,
+            "value",
+            "the criteria find another resource than the one that `id` names",
+        ),
         Failure::OutsideRows | Failure::Forbidden => forbidden(),
         Failure::StaleDecision => {
             let text = "the policies are changing: try again";

@@ -196,9 +196,13 @@ async fn act(moment: &Moment<'_>, permitted: Permitted) -> Result<Outcome, Refus
         | Interaction::Read(_)
         | Interaction::Vread(..)
         | Interaction::Search(..)
+        | Interaction::CompartmentSearch(..)
         | Interaction::Create(_)
+        | Interaction::ConditionalCreate(..)
         | Interaction::Update(..)
+        | Interaction::ConditionalUpdate(..)
         | Interaction::Delete(..)
+        | Interaction::ConditionalDelete(_)
         | Interaction::HistoryInstance(..)
         | Interaction::HistoryType(..)
         | Interaction::HistorySystem(_) => {}

@@ -71,3 +71,21 @@ pub const JUDGED_REMEMBERED_MAX: usize = 100_000;
 pub const HISTORY_TYPES_MAX: usize = 256;
 /// Characters of a cursor.
 pub const CURSOR_CHARACTERS_MAX: usize = 4_096;
+/// Connections for the rules of policies; as many are evaluated at once.
+pub const POLICY_READERS_MAX: usize = 4;
+/// Rules of policies that wait for a connection. One more is not evaluated.
+pub const POLICY_QUERIES_WAITING_MAX: usize = 256;
+/// How long the rule of a policy may take, with the wait for a connection.
+pub const POLICY_QUERY_TIME: Duration = Duration::from_millis(250);
+/// How long all rules of one request may take together.
+pub const POLICY_REQUEST_TIME: Duration = Duration::from_millis(500);
+/// Virtual machine instructions of SQLite between two looks at a policy's time.
+pub const POLICY_INSTRUCTIONS_BETWEEN_CHECKS: i32 = 1_000;
+/// Bytes of a value that a policy's rule computes.
+pub const POLICY_VALUE_BYTES_MAX: i32 = 8 * 1024 * 1024;
+/// Bytes of a policy's rule in SQLite's dialect.
+pub const POLICY_SQL_BYTES_MAX: i32 = 256 * 1024;
+/// JSON texts that a connection for policies keeps parsed.
+pub const POLICY_JSON_KEPT_MAX: usize = 8;
+/// Size of the exponent of a decimal in a policy's rule.
+pub const DECIMAL_EXPONENT_MAX: i64 = 1_000;

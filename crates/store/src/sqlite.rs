@@ -10,7 +10,7 @@ mod judge;
 mod lock;
 mod many;
 mod point;
-pub(crate) mod policies;
+mod policies;
 mod pool;
 mod row;
 mod schema;
@@ -36,6 +36,7 @@ use crate::{
 use connection::unavailable;
 use dictionary::Dictionary;
 use point::PointReaders;
+use policies::{PolicyReaders, SqlitePolicies};
 use pool::{Pool, Reading};
 use writer::Writer;
 
@@ -46,6 +47,7 @@ pub(crate) struct Sqlite {
     dictionary: Arc<Dictionary>,
     points: PointReaders,
     pool: Pool,
+    policy_readers: Arc<PolicyReaders>,
     writer: Writer,
     policy_version: Arc<AtomicU64>,
 }
@@ -67,6 +69,9 @@ impl Sqlite {
         let open = |_| connection::open_reader(&settings.path, READER_CACHE_KIB);
         let points: Result<Vec<Connection>, _> = (0..readers).map(open).collect();
         let searchers: Result<Vec<Connection>, _> = (0..readers).map(open).collect();
+        let policy_readers =
+            PolicyReaders::open(&settings.path, &settings.base_url, &dictionary, readers)
+                .map_err(unavailable)?;
         let writer = Writer::start(writer::Start {
             connection,
             path: settings.path.clone(),
@@ -81,6 +86,7 @@ impl Sqlite {
             dictionary,
             points: PointReaders::new(points.map_err(unavailable)?),
             pool: Pool::new(searchers.map_err(unavailable)?),
+            policy_readers: Arc::new(policy_readers),
             writer,
             policy_version,
         })
@@ -189,6 +195,11 @@ impl Sqlite {
         };
         let preparer = Preparer { base_url: &self.base_url, seal: &self.seal, code: &code };
         self.writer.queue(preparer.request(request)?)
+    }
+
+    /// The database as the policies of one request may ask it.
+    pub(crate) fn policies(&self) -> SqlitePolicies {
+        SqlitePolicies::new(&self.policy_readers, &self.dictionary)
     }
 
     pub(crate) fn writes_waiting(&self) -> usize {

@@ -7,7 +7,6 @@ use firewarden_access::{PermittedSearch, PolicyDatabase, RowFilter};
 use firewarden_fhir::{HistoryPage, ResourceType, Target, Timestamp, Version};
 
 use crate::sqlite::Sqlite;
-use crate::sqlite::policies::SqlitePolicies;
 use crate::{StoreError, WriteError, WriteRequest, Written};
 
 /// How a store is opened.
@@ -177,7 +176,7 @@ impl Store {
 
     /// What the rules of `sql` policies ask, for one request.
     pub fn policy_database(&self) -> Arc<dyn PolicyDatabase> {
-        Arc::new(SqlitePolicies)
+        Arc::new(self.sqlite.policies())
     }
 
     /// Requests that wait for the writer: for metrics.

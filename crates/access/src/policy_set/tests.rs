@@ -10,15 +10,16 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::document::{Keys, RequestDocument};
-use crate::{Asker, PolicyDatabase, RequestFacts, Verdict};
+use crate::policy_query::{Bindings, PolicyQuery};
+use crate::{Asker, PolicyDatabase, QueryAnswer, RequestFacts, Unanswered, Verdict};
 
 #[derive(Debug)]
 struct NoDatabase;
 
 #[async_trait]
 impl PolicyDatabase for NoDatabase {
-    async fn evaluate(&self, _query: &str, _values: &[Value]) -> Verdict {
-        Verdict::Failed
+    async fn evaluate(&self, _: &PolicyQuery, _: &Bindings) -> Result<QueryAnswer, Unanswered> {
+        Err(Unanswered::Failed)
     }
 }
 
@@ -106,6 +107,7 @@ fn interaction(method: &str, path: &str) -> Interaction {
         query: "",
         body,
         if_match: None,
+        if_none_exist: None,
         unserved_condition: None,
         handling: Handling::Lenient,
     };
