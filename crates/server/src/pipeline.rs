@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use firewarden_access::{Asker, Caller, Permitted, PolicyDatabase, RequestFacts, decide};
+use firewarden_access::{
+    Asker, Caller, DenialReason, Permitted, PolicyDatabase, RequestFacts, decide,
+};
 use firewarden_fhir::request::{NotServed, Routed};
 use firewarden_fhir::{Interaction, Timestamp};
 use firewarden_identity::{Credentials, Unauthenticated};
@@ -172,7 +174,12 @@ async fn permit(
         }
         Err(denial) => {
             audit.denied(&denial);
-            Err(if denial.anonymous { Refusal::CredentialNeeded } else { Refusal::Forbidden })
+            Err(match denial.reason {
+                DenialReason::TooManyPolicies => Refusal::TooManyPolicies,
+                _ if denial.anonymous => Refusal::CredentialNeeded,
+                DenialReason::NotGranted => Refusal::Forbidden,
+                DenialReason::InsufficientScope => Refusal::InsufficientScope,
+            })
         }
     }
 }
@@ -189,9 +196,13 @@ async fn act(moment: &Moment<'_>, permitted: Permitted) -> Result<Outcome, Refus
         | Interaction::Read(_)
         | Interaction::Vread(..)
         | Interaction::Search(..)
+        | Interaction::CompartmentSearch(..)
         | Interaction::Create(_)
+        | Interaction::ConditionalCreate(..)
         | Interaction::Update(..)
+        | Interaction::ConditionalUpdate(..)
         | Interaction::Delete(..)
+        | Interaction::ConditionalDelete(_)
         | Interaction::HistoryInstance(..)
         | Interaction::HistoryType(..)
         | Interaction::HistorySystem(_) => {}
@@ -217,7 +228,13 @@ async fn entries(
         BundleKind::Batch => {
             let answers = batch(moment, entries, audit).await;
             let allowed = |answer: &Result<Outcome, Refusal>| {
-                !matches!(answer, Err(Refusal::CredentialNeeded | Refusal::Forbidden))
+                !matches!(
+                    answer,
+                    Err(Refusal::CredentialNeeded
+                        | Refusal::Forbidden
+                        | Refusal::InsufficientScope
+                        | Refusal::TooManyPolicies)
+                )
             };
             if moment.caller.is_anonymous() && !answers.iter().any(allowed) {
                 return Err(Refusal::CredentialNeeded);
