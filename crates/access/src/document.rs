@@ -317,6 +317,7 @@ mod tests {
                 scope: Some("openid".into()),
                 expires_at: Some(Timestamp::from_second(7).unwrap()),
                 token_id: Some("t".into()),
+                scopes_enforced: false,
             },
         };
         let target = Target::new(of("Patient"), Id::parse("1").unwrap());

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use firewarden_access::{Asker, Caller, Denial, Permitted, PolicyDatabase, RequestFacts, decide};
+use firewarden_access::{
+    Asker, Caller, Denial, DenialReason, Permitted, PolicyDatabase, RequestFacts, decide,
+};
 use firewarden_fhir::request::{NotServed, Routed};
 use firewarden_fhir::search::SearchQuery;
 use firewarden_fhir::{Interaction, SearchForm, Timestamp};
@@ -173,7 +175,12 @@ async fn permit(
         }
         Err(denial) => {
             audit.denied(&denial);
-            Err(if denial.anonymous { Refusal::CredentialNeeded } else { Refusal::Forbidden })
+            Err(match denial.reason {
+                DenialReason::TooManyPolicies => Refusal::TooManyPolicies,
+                _ if denial.anonymous => Refusal::CredentialNeeded,
+                DenialReason::NotGranted => Refusal::Forbidden,
+                DenialReason::InsufficientScope => Refusal::InsufficientScope,
+            })
         }
     }
 }
@@ -226,7 +233,13 @@ async fn entries(
         BundleKind::Batch => {
             let answers = batch(moment, bundle.entries, audit).await;
             let allowed = |answer: &Result<Outcome, Refusal>| {
-                !matches!(answer, Err(Refusal::CredentialNeeded | Refusal::Forbidden))
+                !matches!(
+                    answer,
+                    Err(Refusal::CredentialNeeded
+                        | Refusal::Forbidden
+                        | Refusal::InsufficientScope
+                        | Refusal::TooManyPolicies)
+                )
             };
             if moment.caller.is_anonymous() && !answers.iter().any(allowed) {
                 return Err(Refusal::CredentialNeeded);

@@ -1,6 +1,6 @@
 //! Runs the files of tests/cases: each is a conversation with a server of its own.
 //!
-//! `settings` are the server's, `given` what the root client puts first, `steps` the requests in
+//! `settings` are the server's, `given` and `policies` what the root client puts first, `steps` the requests in
 //! their order. A step's `as` is `root` (the default), `anonymous`, `bad` or the subject of a
 //! valid token; `bearer` is a text sent as a token instead, and `token` changes `header`, `claims`,
 //! `alg` and `secret` of a valid one: null leaves a member out, `{in: 60}` is in a minute. What a step says of the answer must hold: `status`, `body` (objects are open, lists
@@ -43,9 +43,13 @@ const MEMBERS: &[&str] = &[
 
 /// Runs every file of a folder below tests/cases.
 pub(crate) async fn each_file(folder: &str) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(folder);
+    each_file_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(folder)).await;
+}
+
+/// Runs every file of a folder.
+pub(crate) async fn each_file_of(folder: &Path) {
     let mut files: Vec<PathBuf> =
-        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     assert!(!files.is_empty(), "no cases in {}", folder.display());
     for file in files {
@@ -70,7 +74,8 @@ impl Conversation {
             settings.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap())).collect();
         let server = TestServer::with(&settings).await;
         server.trust().await;
-        for resource in cases["given"].as_array().into_iter().flatten() {
+        let given = ["given", "policies"].map(|name| cases[name].as_array());
+        for resource in given.into_iter().flatten().flatten() {
             let text = resource.to_string().replace("${url}", &server.url);
             server.put(serde_json::from_str(&text).unwrap()).await;
         }
