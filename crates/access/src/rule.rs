@@ -35,10 +35,12 @@ pub(crate) fn rule(interaction: &Interaction) -> Rule {
             Some(of) if matches!(of.name(), "AuditEvent" | "Session") => Rule::Nobody,
             of => rule_of_type(of),
         },
-        Interaction::Delete(..) | Interaction::ConditionalDelete(_) => match interaction.resource_type() {
-            Some(of) if of.name() == "AuditEvent" => Rule::Nobody,
-            of => rule_of_type(of),
-        },
+        Interaction::Delete(..) | Interaction::ConditionalDelete(_) => {
+            match interaction.resource_type() {
+                Some(of) if of.name() == "AuditEvent" => Rule::Nobody,
+                of => rule_of_type(of),
+            }
+        }
         Interaction::Read(_)
         | Interaction::Vread(..)
         | Interaction::Search(..)
