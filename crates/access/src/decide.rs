@@ -32,6 +32,8 @@ pub struct Denial {
     pub anonymous: bool,
     /// What was considered, up to [`CONSIDERED_MAX`].
     pub considered: Vec<Considered>,
+    /// What was refused.
+    pub interaction: Box<Interaction>,
 }
 
 /// Who asks, when and how. A permit keeps it, to decide on other types.
@@ -49,7 +51,7 @@ pub struct Asker {
 
 /// What rules an interaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rule {
+pub(crate) enum Rule {
     /// The policies that apply.
     Policies,
     /// Of those, the ones that reach this type on purpose: an `allow` that links the caller's own
@@ -63,12 +65,13 @@ enum Rule {
     Administrators,
 }
 
-fn rule(interaction: &Interaction) -> Rule {
+pub(crate) fn rule(interaction: &Interaction) -> Rule {
     match interaction {
         Interaction::UserInfo => Rule::EveryAuthenticatedCaller,
-        Interaction::TestPolicy(_) | Interaction::TestToken(_) | Interaction::HealthDetails => {
-            Rule::Administrators
-        }
+        Interaction::TestPolicy(_)
+        | Interaction::TestToken(_)
+        | Interaction::Explain(_)
+        | Interaction::HealthDetails => Rule::Administrators,
         Interaction::HistorySystem(_) | Interaction::Metrics => Rule::Policies,
         Interaction::Create(_) | Interaction::Update(..) => match interaction.resource_type() {
             // The record of what happened, and what a token stands for, are the server's alone to
@@ -107,7 +110,10 @@ pub async fn decide(
         Ok(granted_by) => {
             Ok(Permitted::of_policies(interaction, Arc::clone(policies), asker, granted_by))
         }
-        Err(considered) => Err(Denial { anonymous: asker.caller.is_anonymous(), considered }),
+        Err(considered) => {
+            let anonymous = asker.caller.is_anonymous();
+            Err(Denial { anonymous, considered, interaction: Box::new(interaction) })
+        }
     }
 }
 

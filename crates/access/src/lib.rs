@@ -5,9 +5,11 @@
 
 mod caller;
 mod decide;
+mod described;
 mod document;
 mod element_path;
 mod engine;
+mod explain;
 mod facts;
 pub mod limits;
 mod nearest;
@@ -25,6 +27,8 @@ mod verdict;
 
 pub use caller::{Caller, Session};
 pub use decide::{Asker, Considered, Denial, decide};
+pub use described::Described;
+pub use explain::{BodyKept, Explanation, Reason, Reasons, explain, reasons, rows_text, ruled_by};
 pub use facts::RequestFacts;
 pub use permit::{Permitted, PermittedRows};
 pub use permitted_search::{NotGranted, PermittedSearch};

@@ -34,7 +34,9 @@ impl SystemTask {
             Self::Bootstrap => matches!(of.name(), "AccessPolicy" | "Client"),
             // The server alone writes its record of what happened, and what a token stands for.
             Self::InitBundle => !matches!(of.name(), "AuditEvent" | "Session"),
-            Self::LoadConfiguration => matches!(of.name(), "AccessPolicy" | "TokenIntrospector"),
+            Self::LoadConfiguration => {
+                matches!(of.name(), "AccessPolicy" | "AccessPolicyTest" | "TokenIntrospector")
+            }
             Self::FindCaller => matches!(of.name(), "Client" | "Role" | "Session" | "User"),
             Self::KeepSessions => of.name() == "Session",
             Self::CreateUser => of.name() == "User",
@@ -63,6 +65,7 @@ impl SystemTask {
             | Interaction::UserInfo
             | Interaction::TestPolicy(_)
             | Interaction::TestToken(_)
+            | Interaction::Explain(_)
             | Interaction::HealthDetails
             | Interaction::Metrics => false,
         };
@@ -122,6 +125,7 @@ mod tests {
         use SystemTask::{Bootstrap, FindCaller, InitBundle, KeepSessions, LoadConfiguration};
         for (name, tasks) in [
             ("AccessPolicy", &[Bootstrap, InitBundle, LoadConfiguration][..]),
+            ("AccessPolicyTest", &[InitBundle, LoadConfiguration]),
             ("TokenIntrospector", &[InitBundle, LoadConfiguration]),
             ("Client", &[Bootstrap, InitBundle, FindCaller]),
             ("User", &[InitBundle, FindCaller]),

@@ -35,10 +35,25 @@ pub enum Interaction {
     TestPolicy(Value),
     /// `POST /auth/test-token`.
     TestToken(SentToken),
+    /// Asks why something is, or would be, allowed or refused.
+    Explain(Explain),
     /// `GET /health/ready` with details.
     HealthDetails,
     /// `GET /metrics`.
     Metrics,
+}
+
+/// What an explanation is asked of.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Explain {
+    /// `GET /auth/decisions/[request id]`: a decision that was made.
+    Decision(String),
+    /// `POST /auth/explain`: a request as it would be decided now.
+    Request(Value),
+    /// `POST /auth/policy-tests`: whether tests of policies hold.
+    PolicyTests(Value),
+    /// `GET /auth/shadow`: what policies in shadow mode would change.
+    Shadow,
 }
 
 /// A token that was sent to be looked at. It is never shown, in a log of the interaction either.
@@ -118,6 +133,10 @@ impl Interaction {
             Self::UserInfo => "UserInfo",
             Self::TestPolicy(_) => "TestPolicy",
             Self::TestToken(_) => "TestToken",
+            Self::Explain(Explain::Decision(_)) => "ExplainDecision",
+            Self::Explain(Explain::Request(_)) => "ExplainRequest",
+            Self::Explain(Explain::PolicyTests(_)) => "TestPolicies",
+            Self::Explain(Explain::Shadow) => "ExplainShadow",
             Self::HealthDetails => "HealthDetails",
             Self::Metrics => "Metrics",
         }
@@ -138,6 +157,7 @@ impl Interaction {
             | Self::UserInfo
             | Self::TestPolicy(_)
             | Self::TestToken(_)
+            | Self::Explain(_)
             | Self::HealthDetails
             | Self::Metrics => None,
         }
@@ -158,6 +178,7 @@ impl Interaction {
             | Self::UserInfo
             | Self::TestPolicy(_)
             | Self::TestToken(_)
+            | Self::Explain(_)
             | Self::HealthDetails
             | Self::Metrics => None,
         }
@@ -173,12 +194,14 @@ impl Interaction {
             | Self::HistoryType(..)
             | Self::HistorySystem(_)
             | Self::UserInfo
+            | Self::Explain(Explain::Decision(_) | Explain::Shadow)
             | Self::HealthDetails
             | Self::Metrics => "get",
             Self::Search(_, SearchForm::Post)
             | Self::Create(_)
             | Self::TestPolicy(_)
-            | Self::TestToken(_) => "post",
+            | Self::TestToken(_)
+            | Self::Explain(Explain::Request(_) | Explain::PolicyTests(_)) => "post",
             Self::Update(..) => "put",
             Self::Delete(..) => "delete",
         }
@@ -206,6 +229,10 @@ impl Interaction {
             Self::UserInfo => "/auth/userinfo".to_owned(),
             Self::TestPolicy(_) => "/auth/test-policy".to_owned(),
             Self::TestToken(_) => "/auth/test-token".to_owned(),
+            Self::Explain(Explain::Decision(id)) => format!("/auth/decisions/{id}"),
+            Self::Explain(Explain::Request(_)) => "/auth/explain".to_owned(),
+            Self::Explain(Explain::PolicyTests(_)) => "/auth/policy-tests".to_owned(),
+            Self::Explain(Explain::Shadow) => "/auth/shadow".to_owned(),
             Self::HealthDetails => "/health/ready".to_owned(),
             Self::Metrics => "/metrics".to_owned(),
         }
@@ -226,6 +253,7 @@ impl Interaction {
             | Self::UserInfo
             | Self::TestPolicy(_)
             | Self::TestToken(_)
+            | Self::Explain(_)
             | Self::HealthDetails
             | Self::Metrics => &[],
         }
@@ -245,6 +273,7 @@ impl Interaction {
             | Self::UserInfo
             | Self::TestPolicy(_)
             | Self::TestToken(_)
+            | Self::Explain(_)
             | Self::HealthDetails
             | Self::Metrics => None,
         }

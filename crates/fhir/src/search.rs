@@ -4,6 +4,7 @@ mod number;
 mod parse;
 mod text;
 mod value;
+mod written;
 
 pub(crate) use parse::count;
 pub use parse::{Handling, ParseSearch};
@@ -11,6 +12,7 @@ pub use value::{
     DateComparison, NumberComparison, Prefix, QuantityComparison, ReferenceValue, StringMatch,
     TokenValue,
 };
+pub use written::conjunction_text;
 
 use crate::definitions::SearchParameter;
 use crate::{Id, Issue, ResourceType};

@@ -31,6 +31,7 @@ pub async fn perform(ports: Ports<'_>, permitted: Permitted) -> Result<Outcome, 
         Interaction::UserInfo
         | Interaction::TestPolicy(_)
         | Interaction::TestToken(_)
+        | Interaction::Explain(_)
         | Interaction::HealthDetails
         | Interaction::Metrics => {
             let text = "this is not an interaction with resources";

@@ -83,6 +83,7 @@ async fn prepare(
         | Interaction::UserInfo
         | Interaction::TestPolicy(_)
         | Interaction::TestToken(_)
+        | Interaction::Explain(_)
         | Interaction::HealthDetails
         | Interaction::Metrics => Err(Failure::BadRequest(Issue::error("invalid", "not a write"))),
     }
