@@ -56,6 +56,11 @@ impl PolicySet {
         self.version
     }
 
+    /// How many policies there are, those that cannot be compiled among them.
+    pub fn count(&self) -> usize {
+        self.policies.len() + self.broken.len()
+    }
+
     /// The ids of the policies that cannot be compiled, with the first reason: for health and
     /// alarms.
     pub fn broken(&self) -> Vec<(&Id, &Issue)> {

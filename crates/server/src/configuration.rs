@@ -1,5 +1,6 @@
 //! The configuration of one policy version: policies and introspectors, read as one.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -16,6 +17,8 @@ use tracing::error;
 pub(crate) struct Snapshot {
     /// The policies, with their version.
     pub(crate) policies: Arc<PolicySet>,
+    /// A number that tells the contents of the policies from others.
+    pub(crate) policy_contents: u64,
     /// The introspectors, for checks between them; `identity` has its own.
     pub(crate) introspectors: Vec<Introspector>,
     /// The introspectors that cannot be read, with the first reason: for health.
@@ -83,6 +86,7 @@ async fn read(
         if store.policy_version() != version {
             continue;
         }
+        let policy_contents = contents(&policies);
         let sources = policies.into_iter().map(|stored| PolicySource {
             content: content(&stored).unwrap_or_default(),
             id: stored.target.id,
@@ -95,8 +99,22 @@ async fn read(
             error!(introspector = id, why, "an introspector cannot be read and vouches for nobody");
         }
         identity.replace_introspectors(trusted);
-        return Ok(Snapshot { policies, introspectors: checked, broken_introspectors: broken });
+        return Ok(Snapshot {
+            policies,
+            policy_contents,
+            introspectors: checked,
+            broken_introspectors: broken,
+        });
     }
+}
+
+fn contents(policies: &[Stored]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for policy in policies {
+        policy.target.id.as_str().hash(&mut hasher);
+        policy.body.hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 /// One stored introspector, read twice: for the checks between introspectors and for `identity`.

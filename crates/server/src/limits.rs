@@ -84,3 +84,19 @@ pub const AUTHENTICATED_KNOWN: SignedDuration = SignedDuration::from_hours(24);
 pub const AUTHENTICATED_NOTED_AGAIN: SignedDuration = SignedDuration::from_mins(15);
 /// Entries of each table of attempts.
 pub const ATTEMPTS_REMEMBERED_MAX: u64 = 20_000;
+/// Requests whose decisions are kept for administrators who ask why.
+pub const TRACES_MAX: usize = 10_000;
+/// Bytes of these decisions, about.
+pub const TRACES_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The same, of callers without a credential; theirs drive out no others.
+pub const ANONYMOUS_TRACES_MAX: usize = 1_000;
+/// Bytes of these, about.
+pub const ANONYMOUS_TRACES_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Entries of one Bundle whose decisions are kept, or explained.
+pub const TRACED_ENTRIES_MAX: usize = 100;
+/// Bytes that a kept decision is counted as, besides what was sent and who sent it.
+pub const TRACE_BYTES: usize = 1_024;
+/// Different contents of the policies, the newest first, by which reasons are told.
+pub const TRACED_POLICY_SETS_MAX: usize = 4;
+/// Policies in all of these together.
+pub const TRACED_POLICIES_MAX: usize = 10_000;

@@ -1,0 +1,93 @@
+//! A decision and its reasons in JSON, for administrators.
+
+mod mask;
+
+use firewarden_access::{Caller, Reason, Reasons};
+use firewarden_fhir::Interaction;
+use serde_json::{Map, Value, json};
+
+pub(crate) use self::mask::masked;
+
+/// A decision to be told.
+pub(crate) struct Told<'a> {
+    pub(crate) interaction: &'a Interaction,
+    pub(crate) caller: &'a Caller,
+    pub(crate) allowed: bool,
+    pub(crate) ruled_by: &'static str,
+    pub(crate) granted_by: &'a [String],
+    pub(crate) rows: Option<String>,
+    pub(crate) reasons: Reasons,
+}
+
+impl Told<'_> {
+    /// In JSON: the request line, the caller, the decision, and what each policy says.
+    pub(crate) fn to_json(&self) -> Map<String, Value> {
+        let mut told = Map::new();
+        told.insert("request".to_owned(), line(self.interaction));
+        told.insert("caller".to_owned(), Value::Object(caller(self.caller)));
+        told.insert("decision".to_owned(), if self.allowed { "allow" } else { "deny" }.into());
+        told.insert("ruled-by".to_owned(), self.ruled_by.into());
+        told.insert("granted-by".to_owned(), json!(self.granted_by));
+        if let (Some(rows), Some(of)) = (&self.rows, self.interaction.resource_type()) {
+            told.insert("rows".to_owned(), json!({of.name(): rows}));
+        }
+        let considered = self.reasons.list.iter().map(reason).collect();
+        told.insert("considered".to_owned(), considered);
+        if self.reasons.left_out > 0 {
+            told.insert("left-out".to_owned(), self.reasons.left_out.into());
+        }
+        told
+    }
+}
+
+fn reason(reason: &Reason) -> Value {
+    let mut told = Map::new();
+    told.insert("policy".to_owned(), reason.policy.as_str().into());
+    told.insert("verdict".to_owned(), reason.verdict.name().into());
+    told.extend(reason.failing.clone().map(|failing| ("failing".to_owned(), failing)));
+    told.extend(reason.note.clone().map(|note| ("note".to_owned(), note.into())));
+    Value::Object(told)
+}
+
+/// The request line as policies see it. The parameters are those that apply; a cursor is not shown.
+fn line(interaction: &Interaction) -> Value {
+    let mut params: Map<String, Value> = Map::new();
+    for (name, value) in interaction.parameters() {
+        let value = if name == "_cursor" { "***" } else { value.as_str() };
+        match params.get_mut(name) {
+            None => drop(params.insert(name.clone(), value.into())),
+            Some(Value::Array(values)) => values.push(value.into()),
+            Some(first) => *first = json!([first.take(), value]),
+        }
+    }
+    json!({
+        "method": interaction.method(),
+        "uri": interaction.uri(),
+        "params": params,
+        "operation": interaction.operation_id(),
+    })
+}
+
+fn caller(caller: &Caller) -> Map<String, Value> {
+    let mut told = Map::new();
+    if caller.is_anonymous() {
+        told.insert("anonymous".to_owned(), true.into());
+        return told;
+    }
+    let id = |content: &Map<String, Value>| content.get("id").cloned();
+    let members = [
+        ("user", caller.user.as_deref().and_then(id)),
+        ("client", caller.client.as_deref().and_then(id)),
+        ("introspector", caller.session.introspector.as_ref().map(|id| id.as_str().into())),
+        ("issuer", caller.session.issuer.as_deref().map(Value::from)),
+    ];
+    for (name, value) in members {
+        told.extend(value.map(|value| (name.to_owned(), value)));
+    }
+    let roles: Vec<Value> =
+        caller.roles.iter().filter_map(|role| role.get("name").cloned()).collect();
+    if !roles.is_empty() {
+        told.insert("roles".to_owned(), Value::Array(roles));
+    }
+    told
+}
