@@ -1,6 +1,7 @@
 //! The engines: each says of a request whether a policy's rule holds.
 
 mod json_schema;
+mod sql;
 
 use firewarden_fhir::{Issue, ResourceType};
 use serde_json::{Map, Value};

@@ -19,6 +19,7 @@ mod permit;
 mod permitted_search;
 mod policy;
 mod policy_database;
+pub mod policy_query;
 mod policy_set;
 mod rows;
 mod system_task;

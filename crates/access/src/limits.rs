@@ -16,3 +16,19 @@ pub const PATTERN_SIZE_BYTES_MAX: usize = 1 << 20;
 pub const ABSENT_UNCERTAIN_MAX: usize = 8;
 /// Characters of a value that a trace shows.
 pub const TRACE_VALUE_CHARACTERS_MAX: usize = 200;
+/// Bytes of the text of an `sql` policy's query.
+pub const QUERY_BYTES_MAX: usize = 8 * 1024;
+/// Parentheses, SELECTs and operators inside one another in a query.
+pub const QUERY_DEPTH_MAX: usize = 24;
+/// Bytes of the stack that a query is parsed on.
+pub const QUERY_STACK_BYTES: usize = 8 * 1024 * 1024;
+/// Arguments of a function, and texts that `||` joins.
+pub const QUERY_ARGUMENTS_MAX: usize = 100;
+/// Expressions in a query.
+pub const QUERY_EXPRESSIONS_MAX: usize = 500;
+/// Tables and lists of elements that a query reads.
+pub const QUERY_SOURCES_MAX: usize = 16;
+/// Values of the request that a query names.
+pub const QUERY_PATHS_MAX: usize = 100;
+/// Bytes of the values of one request that a query is run with.
+pub const SENT_BYTES_MAX: usize = 2 * 1024 * 1024;

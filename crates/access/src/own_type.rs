@@ -1,6 +1,7 @@
 //! Checks of our own types when they are saved: the shapes that trust and access rely on.
 
 mod client;
+mod identity_provider;
 mod role;
 mod shape;
 mod user;
@@ -10,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::policy;
 
-/// Checks an AccessPolicy, User, Role or Client that is to be saved: `Ok` with warnings, or `Err`
+/// Checks an AccessPolicy, User, Role, Client or IdentityProvider that is to be saved: `Ok` with warnings, or `Err`
 /// with what must be mended. Other types are not looked at.
 pub fn check(of: ResourceType, content: &Map<String, Value>) -> Result<Vec<Issue>, Vec<Issue>> {
     let issues = match of.name() {
@@ -18,6 +19,7 @@ pub fn check(of: ResourceType, content: &Map<String, Value>) -> Result<Vec<Issue
         "User" => user::check(content),
         "Role" => role::check(content),
         "Client" => client::check(content),
+        "IdentityProvider" => identity_provider::check(content),
         _ => Vec::new(),
     };
     let refused = issues.iter().any(|issue| issue.severity == Severity::Error);

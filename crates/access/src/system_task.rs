@@ -35,7 +35,10 @@ impl SystemTask {
             // The server alone writes its record of what happened, and what a token stands for.
             Self::InitBundle => !matches!(of.name(), "AuditEvent" | "Session"),
             Self::LoadConfiguration => {
-                matches!(of.name(), "AccessPolicy" | "AccessPolicyTest" | "TokenIntrospector")
+                matches!(
+                    of.name(),
+                    "AccessPolicy" | "AccessPolicyTest" | "IdentityProvider" | "TokenIntrospector"
+                )
             }
             Self::FindCaller => matches!(of.name(), "Client" | "Role" | "Session" | "User"),
             Self::KeepSessions => of.name() == "Session",
@@ -126,6 +129,7 @@ mod tests {
         for (name, tasks) in [
             ("AccessPolicy", &[Bootstrap, InitBundle, LoadConfiguration][..]),
             ("AccessPolicyTest", &[InitBundle, LoadConfiguration]),
+            ("IdentityProvider", &[InitBundle, LoadConfiguration]),
             ("TokenIntrospector", &[InitBundle, LoadConfiguration]),
             ("Client", &[Bootstrap, InitBundle, FindCaller]),
             ("User", &[InitBundle, FindCaller]),

@@ -1,5 +1,6 @@
 //! FHIR R4's own definitions: elements, search parameters, compartments.
 
+pub mod compartment;
 mod elements;
 mod pack;
 
@@ -58,6 +59,24 @@ pub struct SearchParameter {
     pub expression: Box<str>,
     /// The types that a reference may point at.
     pub targets: Vec<ResourceType>,
+}
+
+impl SearchParameter {
+    /// Whether it is a reference that may point at a resource of that type. One whose targets the
+    /// specification leaves open may point at any.
+    pub fn may_refer_to(&self, of: ResourceType) -> bool {
+        self.kind == ParameterType::Reference
+            && (self.targets.is_empty() || self.targets.contains(&of))
+    }
+
+    /// The types that it is followed to: its targets, or of them the one that is named.
+    pub(crate) fn followed_as(&self, only: Option<ResourceType>) -> Vec<ResourceType> {
+        match only {
+            Some(only) if self.may_refer_to(only) => vec![only],
+            Some(_) => Vec::new(),
+            None => self.targets.clone(),
+        }
+    }
 }
 
 impl PartialEq for SearchParameter {

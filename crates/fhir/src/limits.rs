@@ -12,6 +12,12 @@ pub const NUMBER_LENGTH_MAX: usize = 64;
 pub const SEARCH_PARAMETERS_MAX: usize = 100;
 /// Alternatives (`a,b,c`) of one search parameter.
 pub const SEARCH_ALTERNATIVES_MAX: usize = 200;
+/// Links of one chained parameter, `_has` included.
+pub const CHAIN_DEPTH_MAX: usize = 4;
+/// Types that the chains of one search are followed to.
+pub const CHAINED_TYPES_MAX: usize = 200;
+/// Types whose references the includes of one search follow; `*` counts each type.
+pub const INCLUDES_MAX: usize = 200;
 /// Keys of `_sort`.
 pub const SORT_KEYS_MAX: usize = 8;
 /// Resources on one page of a search or a history.

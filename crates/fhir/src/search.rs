@@ -1,13 +1,19 @@
 //! A search, read from its parameters (<https://hl7.org/fhir/R4/search.html>).
 
+mod chain;
+mod criterion;
+mod include;
 mod number;
+mod page;
 mod parse;
+mod sort;
 mod text;
 mod value;
 mod written;
 
-pub(crate) use parse::count;
+pub(crate) use page::count;
 pub use parse::{Handling, ParseSearch};
+pub use text::escape;
 pub use value::{
     DateComparison, NumberComparison, Prefix, QuantityComparison, ReferenceValue, StringMatch,
     TokenValue,

@@ -39,6 +39,10 @@ struct Nobody;
 
 #[async_trait]
 impl Directory for Nobody {
+    fn version(&self) -> u64 {
+        0
+    }
+
     async fn user(&self, _: &Id) -> Result<Option<Content>, DirectoryUnavailable> {
         Ok(None)
     }

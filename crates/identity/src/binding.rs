@@ -28,7 +28,7 @@ impl Naming<'_> {
         }
         (self.trust.subjects_are_ids && by_id)
             || self.is_only
-            || self.identifier_carries_issuer(user)
+            || self.identifier_carries_system(user)
             || self.claims_carry_issuer(user)
     }
 
@@ -36,9 +36,9 @@ impl Naming<'_> {
         text == self.subject || self.sub == Some(text)
     }
 
-    fn identifier_carries_issuer(&self, user: &Map<String, Value>) -> bool {
+    fn identifier_carries_system(&self, user: &Map<String, Value>) -> bool {
         identifiers(user).any(|(system, value)| {
-            self.trust.issuer.as_deref() == Some(system)
+            self.trust.systems().any(|ours| ours == system)
                 && value.is_some_and(|value| self.is_subject(value))
         })
     }
@@ -59,7 +59,7 @@ pub(crate) fn names(user: &Map<String, Value>, introspector: &Introspector) -> b
         return false;
     };
     trust.subjects_are_ids
-        || identifiers(user).any(|(system, _)| trust.issuer.as_deref() == Some(system))
+        || identifiers(user).any(|(system, _)| trust.systems().any(|ours| ours == system))
         || carries_issuer(user, trust)
 }
 

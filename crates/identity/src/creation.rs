@@ -62,7 +62,7 @@ impl Creation {
         let is_only = verified.is_only;
         let naming =
             Naming { introspector, trust, subject: sub, sub: None, issuer: Some(issuer), is_only };
-        if let Some(user) = resolve::user_of_sub(&naming, issuer, directory).await? {
+        if let Some(user) = resolve::user_of_sub(&naming, directory).await? {
             return Ok(Some(user));
         }
         let Some(id) = user_id(&introspector.id, issuer, sub) else {

@@ -23,6 +23,7 @@ use crate::introspection::Endpoint;
 use crate::introspector::{Introspector, KeyOrigin, Trust};
 use crate::jwks::{self, KeySetState, KeySource};
 use crate::keys::Signed;
+use crate::known_caller::KnownCaller;
 use crate::remote::{Remote, SystemResolver};
 use crate::unauthenticated::{Check, Unauthenticated};
 use crate::unverified::Unverified;
@@ -55,8 +56,9 @@ pub(crate) struct Trusted {
     from: Vec<Origin>,
 }
 
-/// An introspector's id and version, and whether it could be read.
-type Origin = (Id, Version, bool);
+/// An introspector's id and version, whether it could be read, and the system of its identity
+/// provider.
+type Origin = (Id, Version, bool, Option<String>);
 
 /// An active introspector, and whom it asks: for keys if it does not have them itself, or for its
 /// word on each token.
@@ -97,7 +99,10 @@ impl Identity {
         let _one_at_a_time = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         introspectors.retain(Introspector::is_active);
         let before = self.trusted.load_full();
-        let origin = |one: &Introspector| (one.id.clone(), one.version, one.trust.is_some());
+        let origin = |one: &Introspector| {
+            let system = one.trust.as_ref().and_then(|trust| trust.system.clone());
+            (one.id.clone(), one.version, one.trust.is_some(), system)
+        };
         let mut from: Vec<Origin> = introspectors.iter().map(origin).collect();
         from.sort();
         if from == before.from {
@@ -243,14 +248,21 @@ impl Identity {
             return session::caller(token, directory, now).await;
         }
         let verified = self.verify(token, now).await?;
+        // The version is read first: who is found is at least as new.
+        let version = directory.version();
+        if let Some(caller) = verified.caller.of(version) {
+            return Ok(caller);
+        }
         let mut caller = self.caller(&verified, directory).await?;
-        if let (None, Some(trust)) = (&caller.user, &verified.introspector.trust)
-            && trust.creates_users
-        {
-            let who = (verified.introspector.as_ref(), trust);
-            caller.user = self.creation.user(who, &verified, directory, now).await?;
-            if let Some(user) = &caller.user {
-                caller.roles = resolve::roles(user, directory).await?;
+        let trust = verified.introspector.trust.as_ref();
+        match trust.filter(|trust| trust.creates_users && caller.user.is_none()) {
+            None => verified.caller.keep(version, &caller),
+            Some(trust) => {
+                let who = (verified.introspector.as_ref(), trust);
+                caller.user = self.creation.user(who, &verified, directory, now).await?;
+                if let Some(user) = &caller.user {
+                    caller.roles = resolve::roles(user, directory).await?;
+                }
             }
         }
         Ok(caller)
@@ -371,7 +383,8 @@ impl Identity {
         let introspector = Arc::clone(introspector);
         let issuer = trust.issuer.clone();
         let claims = Arc::new(unverified.claims);
-        Ok((Verified { introspector, issuer, claims, times, is_only }, fresh_until))
+        let caller = KnownCaller::default();
+        Ok((Verified { introspector, issuer, claims, times, is_only, caller }, fresh_until))
     }
 }
 

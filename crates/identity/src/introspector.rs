@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 
 pub use conflicts::{conflicts, moved_credential, needs_binding};
 
+pub(crate) use self::endpoint::provider_of;
 use self::reading::Masked;
 use crate::claims::Demands;
 use crate::keys::VerificationKey;
@@ -41,10 +42,21 @@ pub(crate) struct Trust {
     pub(crate) demands: Demands,
     /// Whether the operator vouches that subjects are ids of our users.
     pub(crate) subjects_are_ids: bool,
+    /// The `IdentityProvider` that says under which further system users are found.
+    pub(crate) identity_provider: Option<Id>,
+    /// That system, once [`give_systems`](crate::give_systems) has said that it may count.
+    pub(crate) system: Option<String>,
     /// The claim that names a `Client`.
     pub(crate) client_claim: Option<String>,
     /// Whether a `User` is made for a subject that has none.
     pub(crate) creates_users: bool,
+}
+
+impl Trust {
+    /// The systems under which `User.identifier` has its subjects.
+    pub(crate) fn systems(&self) -> impl Iterator<Item = &str> {
+        self.issuer.iter().chain(&self.system).map(String::as_str)
+    }
 }
 
 /// Where an introspector's keys come from.

@@ -8,6 +8,7 @@ mod identity;
 mod credentials;
 mod unauthenticated;
 
+mod identity_provider;
 mod introspector;
 mod outbound;
 mod secrets;
@@ -28,6 +29,7 @@ mod remote;
 mod binding;
 mod creation;
 mod directory;
+mod known_caller;
 mod resolve;
 
 mod basic;
@@ -47,6 +49,7 @@ pub use credentials::Credentials;
 pub use directory::{Content, Directory, DirectoryUnavailable, StoredClient, StoredSession};
 pub use explain::{CheckResult, TokenTrace};
 pub use identity::Identity;
+pub use identity_provider::{IdentityProvider, give_systems, system_conflicts};
 pub use introspection::{IntrospectionAnswer, NotAnAnswer, read_answer};
 pub use introspector::{
     Introspector, check_introspector, conflicts, moved_credential, needs_binding,
@@ -54,6 +57,7 @@ pub use introspector::{
 pub use jwks::KeySetState;
 pub use outbound::{NotAnAllowance, OutboundAllow};
 pub use password::{NotHashable, SALT_BYTES, hash_secret};
+pub use resolve::caller_of_user;
 pub use secrets::{MASK, SECRET_POINTERS};
 pub use session::{SESSION_TOKEN_BYTES, session_token, session_token_hash};
 pub use unauthenticated::{Check, Unauthenticated};

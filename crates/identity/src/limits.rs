@@ -84,6 +84,9 @@ pub const VERIFIED_BYTES_MAX: u64 = 32 * 1024 * 1024;
 pub const VERIFIED_PARTS: usize = 16;
 /// How long a verified token is remembered.
 pub const VERIFIED_AGE_MAX: Duration = Duration::from_secs(60);
+/// Bytes of the user, the roles and the client that are remembered with a token, as JSON; more are
+/// looked up each time.
+pub const CALLER_BYTES_REMEMBERED_MAX: usize = 4 * 1024;
 /// Headers of accepted tokens that are remembered.
 pub const HEADERS_REMEMBERED_MAX: usize = 64;
 /// Bytes of such a header as it was sent; a longer one is read anew each time.

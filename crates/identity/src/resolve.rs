@@ -1,11 +1,12 @@
 //! From verified claims to the stored user and its roles.
 
+use firewarden_access::Caller;
 use firewarden_fhir::Id;
 use serde_json::{Map, Value};
 
 use crate::binding::Naming;
 use crate::claims::subject;
-use crate::directory::{Content, Directory};
+use crate::directory::{Content, Directory, DirectoryUnavailable};
 use crate::introspector::{Introspector, Trust};
 use crate::limits;
 use crate::secrets::without_secrets;
@@ -39,14 +40,27 @@ pub(crate) async fn user(
     }
 }
 
-/// The active user that an identifier names as this subject of the introspector's issuer.
+/// The caller that an active user of that id is, with its roles and without secrets or token.
+pub async fn caller_of_user(
+    id: &Id,
+    directory: &dyn Directory,
+) -> Result<Option<Caller>, DirectoryUnavailable> {
+    let Some(user) = directory.user(id).await?.filter(|user| is_active(user)) else {
+        return Ok(None);
+    };
+    let mut roles = directory.roles(id).await?;
+    roles.retain(|role| is_active(role));
+    sort_by_id(&mut roles);
+    let user = Some(without_secrets("User", user));
+    Ok(Some(Caller { user, roles, ..Caller::anonymous() }))
+}
+
+/// The active user that an identifier names as this subject of the introspector's.
 pub(crate) async fn user_of_sub(
     naming: &Naming<'_>,
-    issuer: &str,
     directory: &dyn Directory,
 ) -> Result<Option<Content>, Unauthenticated> {
-    let found = directory.users_by_identifier(issuer, naming.subject).await?;
-    match the_one(naming, found)? {
+    match by_identifier(naming, directory).await? {
         Some(user) if !is_active(&user) => Err(Unauthenticated::UserRefused(Check::ActiveUser)),
         Some(user) => Ok(Some(without_secrets("User", user))),
         None => Ok(None),
@@ -96,13 +110,28 @@ async fn find(
     {
         return Ok(Some(user));
     }
-    if let Some(issuer) = naming.issuer {
-        let found = directory.users_by_identifier(issuer, naming.subject).await?;
-        if let Some(user) = the_one(naming, found)? {
-            return Ok(Some(user));
-        }
+    if let Some(user) = by_identifier(naming, directory).await? {
+        return Ok(Some(user));
     }
     the_one(naming, directory.users_by_data_sub(naming.subject).await?)
+}
+
+/// The user that has the subject under the issuer, or under the system of the identity provider:
+/// one step, so that two users who have one of these each are ambiguous.
+async fn by_identifier(
+    naming: &Naming<'_>,
+    directory: &dyn Directory,
+) -> Result<Option<Content>, Unauthenticated> {
+    let mut found: Vec<Content> = Vec::new();
+    let system = naming.trust.system.as_deref().filter(|system| naming.issuer != Some(*system));
+    for system in naming.issuer.into_iter().chain(system) {
+        for user in directory.users_by_identifier(system, naming.subject).await? {
+            if found.iter().all(|known| known.get("id") != user.get("id")) {
+                found.push(user);
+            }
+        }
+    }
+    the_one(naming, found)
 }
 
 fn the_one(naming: &Naming<'_>, found: Vec<Content>) -> Result<Option<Content>, Unauthenticated> {
@@ -127,9 +156,13 @@ pub(crate) async fn roles(
     };
     let mut roles = directory.roles(&id).await?;
     roles.retain(|role| is_active(role));
+    sort_by_id(&mut roles);
+    Ok(roles)
+}
+
+fn sort_by_id(roles: &mut [Content]) {
     let id_of = |role: &Content| role.get("id").and_then(Value::as_str).map(str::to_owned);
     roles.sort_by_cached_key(id_of);
-    Ok(roles)
 }
 
 /// Whether a resource may be used: `active` and `inactive` are absent, or say so in so many words.

@@ -19,6 +19,7 @@ pub const SECRET_POINTERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("Client", &["/secret"]),
+    ("IdentityProvider", &["/client/secret", "/client/private-key", "/client/private_key"]),
     ("Session", &["/token"]),
     ("User", &["/password"]),
 ];

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::claims::Times;
 use crate::introspector::Introspector;
+use crate::known_caller::KnownCaller;
 use crate::limits;
 
 /// A token whose signature and claims were right; its dates are compared at every use.
@@ -21,6 +22,8 @@ pub(crate) struct Verified {
     pub(crate) times: Times,
     /// Whether no other introspector was active; the end of the epoch ends it.
     pub(crate) is_only: bool,
+    /// Whom it was found to speak for.
+    pub(crate) caller: KnownCaller,
 }
 
 /// SHA-256 of a token.
@@ -179,6 +182,7 @@ mod tests {
             claims: Arc::new(claims),
             times,
             is_only: true,
+            caller: KnownCaller::default(),
         })
     }
 

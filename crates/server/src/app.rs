@@ -15,6 +15,7 @@ use crate::directory::StoredDirectory;
 use crate::meters::Meters;
 use crate::own_types::{OwnRules, SecretHasher};
 use crate::settings::Settings;
+use crate::traces::Traces;
 
 /// What every request is served with.
 pub(crate) struct App {
@@ -33,6 +34,7 @@ pub(crate) struct App {
     pub(crate) server_key: ServerKey,
     pub(crate) attempts: Attempts,
     pub(crate) meters: Meters,
+    pub(crate) traces: Traces,
     /// Set when the server is to stop: it is no longer ready.
     pub(crate) stopping: AtomicBool,
 }

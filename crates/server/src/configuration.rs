@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use firewarden_access::{PolicySet, PolicySource, SystemTask};
 use firewarden_fhir::search::SearchQuery;
 use firewarden_fhir::{ResourceType, json, limits};
-use firewarden_identity::{Identity, Introspector, OutboundAllow};
+use firewarden_identity::{Identity, IdentityProvider, Introspector, OutboundAllow, give_systems};
 use firewarden_store::{Store, StoreError, Stored};
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
@@ -21,8 +21,17 @@ pub(crate) struct Snapshot {
     pub(crate) policy_contents: u64,
     /// The introspectors, for checks between them; `identity` has its own.
     pub(crate) introspectors: Vec<Introspector>,
+    /// The identity providers, for the same.
+    pub(crate) identity_providers: Vec<IdentityProvider>,
     /// The introspectors that cannot be read, with the first reason: for health.
     pub(crate) broken_introspectors: Vec<(String, String)>,
+}
+
+impl Snapshot {
+    /// The contents and the version of the policies.
+    pub(crate) fn decided_on(&self) -> (u64, u64) {
+        (self.policy_contents, self.policies.version())
+    }
 }
 
 /// The configuration, kept in step with the store.
@@ -74,6 +83,7 @@ async fn read(
         let version = store.policy_version();
         let policies = all(store, "AccessPolicy").await?;
         let introspectors = all(store, "TokenIntrospector").await?;
+        let providers = all(store, "IdentityProvider").await?;
         let mut trusted = Vec::new();
         let mut checked = Vec::new();
         let mut broken = Vec::new();
@@ -98,11 +108,20 @@ async fn read(
         for (id, why) in &broken {
             error!(introspector = id, why, "an introspector cannot be read and vouches for nobody");
         }
+        let identity_providers: Vec<_> = providers.iter().map(identity_provider).collect();
+        for why in give_systems(&mut trusted, &identity_providers) {
+            error!(
+                why,
+                "the system of an identity provider is another's too and counts for neither"
+            );
+        }
+        give_systems(&mut checked, &identity_providers);
         identity.replace_introspectors(trusted);
         return Ok(Snapshot {
             policies,
             policy_contents,
             introspectors: checked,
+            identity_providers,
             broken_introspectors: broken,
         });
     }
@@ -136,6 +155,10 @@ async fn introspector(
             (unreadable(), unreadable(), Some(why))
         }
     })
+}
+
+fn identity_provider(stored: &Stored) -> IdentityProvider {
+    IdentityProvider::read(&stored.target.id, &content(stored).unwrap_or_default())
 }
 
 /// Every resource of one of our types.

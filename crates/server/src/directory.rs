@@ -113,6 +113,10 @@ fn unavailable(error: StoreError) -> DirectoryUnavailable {
 
 #[async_trait]
 impl Directory for StoredDirectory {
+    fn version(&self) -> u64 {
+        self.store.policy_version()
+    }
+
     async fn user(&self, id: &Id) -> Result<Option<Content>, DirectoryUnavailable> {
         Ok(self.ask(Question::User(id.clone())).await?.into_iter().next())
     }

@@ -1,6 +1,7 @@
 //! What is answered besides FHIR's interactions.
 
 mod discovery;
+mod explain;
 mod health;
 mod metrics;
 mod test_policy;
@@ -9,6 +10,7 @@ mod token;
 mod userinfo;
 
 pub(crate) use discovery::{metadata_url, protected_resource, smart_configuration};
+pub(crate) use explain::explain;
 pub(crate) use health::{health_details, live, ready};
 pub(crate) use metrics::metrics;
 pub(crate) use test_policy::test_policy;

@@ -2,11 +2,12 @@
 
 mod mask;
 
-use firewarden_access::{Caller, Reason, Reasons};
-use firewarden_fhir::Interaction;
+use firewarden_access::{Caller, Explanation, Reason, Reasons};
+use firewarden_fhir::{Interaction, Issue};
 use serde_json::{Map, Value, json};
 
 pub(crate) use self::mask::masked;
+use crate::traces::Line;
 
 /// A decision to be told.
 pub(crate) struct Told<'a> {
@@ -38,6 +39,28 @@ impl Told<'_> {
         }
         told
     }
+}
+
+/// The explanation of a request that was not made, or not done.
+pub(crate) fn of_request(
+    line: &Line,
+    caller: &Caller,
+    explanation: &Explanation,
+    defect: Option<&Issue>,
+) -> Value {
+    let Explanation { allowed, ruled_by, granted_by, rows, reasons } = explanation;
+    let told = Told {
+        interaction: line.interaction(),
+        caller,
+        allowed: *allowed,
+        ruled_by,
+        granted_by,
+        rows: rows.clone(),
+        reasons: reasons.clone(),
+    };
+    let mut told = told.to_json();
+    told.extend(defect.map(|issue| ("defect".to_owned(), issue.to_json())));
+    Value::Object(told)
 }
 
 fn reason(reason: &Reason) -> Value {

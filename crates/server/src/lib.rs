@@ -17,9 +17,12 @@ mod respond;
 
 mod attempts;
 mod audit;
+mod dev_mode;
 mod endpoints;
+mod explanation;
 mod meters;
 mod sessions;
+mod traces;
 
 mod app;
 mod configuration;

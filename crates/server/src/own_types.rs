@@ -9,7 +9,7 @@ use firewarden_fhir::search::SearchQuery;
 use firewarden_fhir::{Id, Issue, ResourceType, Target};
 use firewarden_identity::{
     Introspector, OutboundAllow, SALT_BYTES, SECRET_POINTERS, check_introspector, conflicts,
-    hash_secret, moved_credential, needs_binding, session_token_hash,
+    hash_secret, moved_credential, needs_binding, session_token_hash, system_conflicts,
 };
 use firewarden_interactions::OwnTypes;
 use firewarden_store::Store;
@@ -105,20 +105,21 @@ impl OwnTypes for OwnRules<'_> {
         &self,
         writes: &[(&Target, Option<&Map<String, Value>>)],
     ) -> Result<Vec<Issue>, Vec<Issue>> {
+        let stored = (&*self.snapshot.introspectors, &*self.snapshot.identity_providers);
+        let mut warnings = system_conflicts(stored, writes).map_err(|issue| vec![issue])?;
         let written: Vec<_> = writes
             .iter()
             .filter(|(target, _)| target.resource_type.name() == "TokenIntrospector")
             .map(|(target, content)| (&target.id, *content))
             .collect();
         if written.is_empty() {
-            return Ok(Vec::new());
+            return Ok(warnings);
         }
         one_issuer_each(&written).map_err(|issue| vec![issue])?;
         // Those that the same request replaces or deletes are judged by what it writes.
         let stays = |other: &&Introspector| !written.iter().any(|(id, _)| *id == other.id());
         let others: Vec<_> = self.snapshot.introspectors.iter().filter(stays).collect();
         let unbound = users_unbound(self.store, &self.snapshot.introspectors).await;
-        let mut warnings = Vec::new();
         for (id, content) in written {
             let Some(content) = content else {
                 continue;
@@ -144,8 +145,10 @@ impl OwnTypes for OwnRules<'_> {
         secret: Zeroizing<String>,
     ) -> Option<Zeroizing<Vec<u8>>> {
         match resource_type.name() {
-            // A provider's secret is used as it is; it is sealed at rest.
-            "TokenIntrospector" => Some(Zeroizing::new(secret.as_bytes().to_vec())),
+            // A provider's secret is used as it is, or never; it is sealed at rest.
+            "IdentityProvider" | "TokenIntrospector" => {
+                Some(Zeroizing::new(secret.as_bytes().to_vec()))
+            }
             "Session" => Some(session_token_hash(&secret)),
             // A hash that another server made is kept as it is, and authenticates nobody.
             _ if secret.starts_with("$s0$") => Some(Zeroizing::new(secret.as_bytes().to_vec())),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use firewarden_access::{Asker, Caller, Permitted, PolicyDatabase, RequestFacts, decide};
+use firewarden_access::{Asker, Caller, Permitted, PolicyDatabase, RequestFacts, decide, explain};
 use firewarden_fhir::request::{NotServed, Routed};
 use firewarden_fhir::{Interaction, Timestamp};
 use firewarden_identity::{Credentials, Unauthenticated};
@@ -18,8 +18,11 @@ use crate::app::App;
 use crate::attempts::Attempt;
 use crate::audit::AuditRecord;
 use crate::configuration::Snapshot;
+use crate::dev_mode::{self, Besides};
+use crate::explanation;
 use crate::failure::Refusal;
 use crate::route::Asked;
+use crate::traces::{Decided, Line};
 use crate::{endpoints, limits};
 
 /// What a request is answered with.
@@ -40,6 +43,8 @@ pub(crate) struct Moment<'a> {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) caller: Arc<Caller>,
     pub(crate) facts: Arc<RequestFacts>,
+    /// What an administrator asked for besides.
+    besides: Besides,
     /// What the rules of policies ask, within the request's budget of time.
     pub(crate) database: Arc<dyn PolicyDatabase>,
     pub(crate) now: Timestamp,
@@ -64,6 +69,7 @@ impl Moment<'_> {
         }
         let now = crate::app::now();
         let caller = authenticate(self.app, self.credentials, &self.facts, now, audit).await?;
+        let caller = self.besides.caller(self.app, &snapshot, caller, now).await?;
         Ok(Self { snapshot, caller, now, ..self })
     }
 }
@@ -74,18 +80,22 @@ pub(crate) async fn serve(
     app: &App,
     credentials: &Credentials<'_>,
     facts: &Arc<RequestFacts>,
-    asked: impl Fn(Timestamp) -> Result<Asked, Refusal>,
+    asked: impl Fn(Timestamp, Option<&str>) -> Result<Asked, Refusal>,
     audit: &mut AuditRecord,
 ) -> Result<Answer, Refusal> {
     for _ in 0..limits::DECISIONS_MAX {
         let now = crate::app::now();
         let snapshot = app.configuration.current().await.map_err(Failure::from)?;
         let caller = authenticate(app, credentials, facts, now, audit).await?;
-        let asked = asked(now).map_err(|refusal| hide_from_anonymous(&caller, refusal))?;
-        let facts = Arc::clone(facts);
+        let (besides, facts) = dev_mode::besides(app, &snapshot, &caller, facts, now);
+        let caller = besides.caller(app, &snapshot, caller, now).await?;
+        besides.note(audit);
+        let asked = asked(now, facts.query_string.as_deref())
+            .map_err(|refusal| hide_from_anonymous(&caller, refusal))?;
         let database = app.store.policy_database();
-        let moment = Moment { app, credentials, snapshot, caller, facts, database, now };
+        let moment = Moment { app, credentials, snapshot, caller, facts, besides, database, now };
         let answer = match asked {
+            asked if moment.besides.explain => Ok(explained(&moment, asked, audit).await),
             Asked::One(routed) if routed.interaction == Interaction::Metrics => {
                 metrics(&moment, *routed, audit).await.map(Answer::Metrics)
             }
@@ -135,6 +145,37 @@ fn hide_from_anonymous(caller: &Caller, refusal: Refusal) -> Refusal {
     if caller.is_anonymous() { Refusal::CredentialNeeded } else { refusal }
 }
 
+/// The explanation of a decision in the place of its answer: nothing is done.
+async fn explained(moment: &Moment<'_>, asked: Asked, audit: &mut AuditRecord) -> Answer {
+    let told = match asked {
+        Asked::One(routed) => {
+            audit.interaction(&routed.interaction);
+            one_explained(moment, *routed).await
+        }
+        Asked::Bundle(bundle) => {
+            let mut entries = Vec::new();
+            for entry in bundle.entries.into_iter().take(limits::TRACED_ENTRIES_MAX) {
+                entries.push(match entry {
+                    Ok(BundleEntry { routed, query }) => {
+                        one_explained(&moment.of_entry(query.as_deref()), routed).await
+                    }
+                    Err(defect) => refusal_of(defect).told().outcome,
+                });
+            }
+            serde_json::json!({"entries": entries})
+        }
+    };
+    audit.explained();
+    Answer::One(Outcome::Made(told.to_string()))
+}
+
+async fn one_explained(moment: &Moment<'_>, routed: Routed) -> serde_json::Value {
+    let Routed { interaction, defect } = routed;
+    let line = Line::of(&interaction);
+    let explanation = explain(&moment.snapshot.policies, moment.asker(), interaction).await;
+    explanation::of_request(&line, &moment.caller, &explanation, defect.as_ref())
+}
+
 /// Decides and performs one interaction.
 async fn one(
     moment: &Moment<'_>,
@@ -165,13 +206,22 @@ async fn permit(
 ) -> Result<(Permitted, Option<firewarden_fhir::Issue>), Refusal> {
     let Routed { interaction, defect } = routed;
     audit.interaction(&interaction);
-    match decide(&moment.snapshot.policies, moment.asker(), interaction).await {
+    let (snapshot, asker) = (&moment.snapshot, moment.asker());
+    let (line, on) = (Line::of(&interaction), snapshot.decided_on());
+    moment.app.traces.decided_on(snapshot.policy_contents, &snapshot.policies);
+    let (request, entry) = audit.place();
+    match decide(&snapshot.policies, asker.clone(), interaction).await {
         Ok(permitted) => {
             audit.permitted(&permitted);
+            let decided = Decided::allowed(line, &asker, on, &permitted).await;
+            moment.app.traces.keep(request, entry, decided);
             Ok((permitted, defect))
         }
         Err(denial) => {
             audit.denied(&denial);
+            let on = (on, snapshot.policies.as_ref());
+            let decided = Decided::refused(line, &asker, on, &denial).await;
+            moment.app.traces.keep(request, entry, decided);
             Err(if denial.anonymous { Refusal::CredentialNeeded } else { Refusal::Forbidden })
         }
     }
@@ -183,6 +233,7 @@ async fn act(moment: &Moment<'_>, permitted: Permitted) -> Result<Outcome, Refus
         Interaction::UserInfo => return Ok(endpoints::userinfo(&moment.caller)),
         Interaction::TestPolicy(request) => return endpoints::test_policy(moment, request).await,
         Interaction::TestToken(token) => return Ok(endpoints::test_token(moment, token).await),
+        Interaction::Explain(asked) => return endpoints::explain(moment, asked).await,
         Interaction::HealthDetails => return Ok(endpoints::health_details(moment).await),
         Interaction::Metrics
         | Interaction::Read(_)
@@ -234,11 +285,11 @@ async fn transaction(
 ) -> Result<Vec<Result<Outcome, Refusal>>, Refusal> {
     let mut permitted = Vec::with_capacity(entries.len());
     let mut first_defect = None;
-    for entry in entries {
+    for (index, entry) in entries.into_iter().enumerate() {
         tokio::task::yield_now().await;
         match entry {
             Ok(BundleEntry { routed, query }) => {
-                let mut audit = audit.of_entry();
+                let mut audit = audit.of_entry(index);
                 let decided = permit(&moment.of_entry(query.as_deref()), routed, &mut audit).await;
                 audit.entry_event(&moment.app.meters);
                 let (permit, defect) = decided?;
@@ -269,10 +320,10 @@ async fn batch(
     audit: &AuditRecord,
 ) -> Vec<Result<Outcome, Refusal>> {
     let answered = &AtomicUsize::new(0);
-    let one_entry = |entry: Result<BundleEntry, EntryDefect>| async {
+    let one_entry = |(index, entry): (usize, Result<BundleEntry, EntryDefect>)| async move {
         // Thousands of refusals await nothing: other requests, and this one's time-out, get a turn.
         tokio::task::yield_now().await;
-        let mut audit = audit.of_entry();
+        let mut audit = audit.of_entry(index);
         let answer = match entry {
             Ok(_) if answered.load(Ordering::Relaxed) >= BUNDLE_ANSWER_BYTES_MAX => {
                 Err(Refusal::Failed(Failure::AnswerTooLarge))
@@ -288,7 +339,7 @@ async fn batch(
         answered.fetch_add(bytes, Ordering::Relaxed);
         answer
     };
-    stream::iter(entries.into_iter().map(one_entry))
+    stream::iter(entries.into_iter().enumerate().map(one_entry))
         .buffered(limits::BATCH_ENTRIES_AT_ONCE)
         .collect()
         .await

@@ -2,7 +2,7 @@
 
 use firewarden_fhir::request::{Body, NotServed, RestRequest, Routed};
 use firewarden_fhir::search::Handling;
-use firewarden_fhir::{Interaction, Issue, ResourceType, SentToken};
+use firewarden_fhir::{Explain, Interaction, Issue, ResourceType, SentToken};
 use firewarden_interactions::bundle::{BundleRequest, ReadBundle, bundle_of_array};
 use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE};
 use http::{HeaderMap, HeaderName, Method};
@@ -72,6 +72,14 @@ pub(crate) enum Place<'p> {
     TestPolicy,
     /// `/auth/test-token`.
     TestToken,
+    /// `/auth/decisions/[request id]`.
+    Decision(&'p str),
+    /// `/auth/explain`.
+    Explain,
+    /// `/auth/policy-tests`.
+    PolicyTests,
+    /// `/auth/shadow`.
+    Shadow,
     /// `/auth/token`, in another way than it is served.
     Token,
     /// `/metrics`.
@@ -89,12 +97,21 @@ impl<'p> Place<'p> {
             "/auth/test-policy" => return Ok(Self::TestPolicy),
             "/auth/test-token" => return Ok(Self::TestToken),
             "/auth/token" => return Ok(Self::Token),
+            "/auth/explain" => return Ok(Self::Explain),
+            "/auth/policy-tests" => return Ok(Self::PolicyTests),
+            "/auth/shadow" => return Ok(Self::Shadow),
             "/metrics" => return Ok(Self::Metrics),
             "/health/ready" => return Ok(Self::HealthDetails),
             _ => {}
         }
         if let Some(below) = path.strip_prefix("/fhir/") {
             return Ok(Self::Fhir(below));
+        }
+        let is_id = |id: &&str| {
+            !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        };
+        if let Some(id) = path.strip_prefix("/auth/decisions/").filter(is_id) {
+            return Ok(Self::Decision(id));
         }
         let below = path.strip_prefix('/').ok_or(NotServed::BadPath)?;
         let first = below.split('/').next().unwrap_or_default();
@@ -156,11 +173,25 @@ pub(crate) fn asked(
             let (token, defect) = sent_token(body);
             Ok(one(Interaction::TestToken(token), defect))
         }
+        Place::Decision(id) if reads => Ok(explain(Explain::Decision((*id).to_owned()), None)),
+        Place::Shadow if reads => Ok(explain(Explain::Shadow, None)),
+        Place::Explain if posts => {
+            let (value, defect) = object(body);
+            Ok(explain(Explain::Request(value), defect))
+        }
+        Place::PolicyTests if posts => {
+            let (value, defect) = object(body);
+            Ok(explain(Explain::PolicyTests(value), defect))
+        }
         Place::Metrics if reads => Ok(one(Interaction::Metrics, None)),
         Place::UserInfo
         | Place::HealthDetails
         | Place::TestPolicy
         | Place::TestToken
+        | Place::Decision(_)
+        | Place::Explain
+        | Place::PolicyTests
+        | Place::Shadow
         | Place::Token
         | Place::Metrics => Err(Refusal::NotServed(NotServed::Method)),
     }
@@ -168,6 +199,10 @@ pub(crate) fn asked(
 
 fn one(interaction: Interaction, defect: Option<Issue>) -> Asked {
     Asked::One(Box::new(Routed { interaction, defect }))
+}
+
+fn explain(asked: Explain, defect: Option<Issue>) -> Asked {
+    one(Interaction::Explain(asked), defect)
 }
 
 fn object(body: Body) -> (Value, Option<Issue>) {

@@ -81,6 +81,10 @@ fn resources(endpoint: &FakeEndpoint) -> Vec<Value> {
             "grant_types": ["basic", "client_credentials"],
         }),
         json!({"resourceType": "User", "id": "alice", "password": PASSWORD, "data": {"sub": "alice"}}),
+        json!({
+            "resourceType": "IdentityProvider", "id": "logs-in",
+            "client": {"id": "us", "secret": CLIENT, "private-key": STATIC},
+        }),
         json!({"resourceType": "Patient", "id": "x"}),
     ]
 }
@@ -126,13 +130,13 @@ fn root_lines() -> Vec<String> {
     let mut lines = Vec::new();
     for at in ["TokenIntrospector/hmac", "TokenIntrospector/static", "TokenIntrospector/asks"]
         .iter()
-        .chain(&["Client/app", "User/alice"])
+        .chain(&["Client/app", "User/alice", "IdentityProvider/logs-in"])
     {
         lines.extend(["", "/_history", "/_history/1"].map(|rest| format!("GET /{at}{rest}")));
         lines.push(format!("GET /fhir/{at}?_format=yaml"));
         lines.push(format!("GET /{at}?_elements=secret,password,jwt,introspection_endpoint"));
     }
-    for of in ["TokenIntrospector", "Client", "User", "Session"] {
+    for of in ["TokenIntrospector", "Client", "User", "Session", "IdentityProvider"] {
         lines.extend(
             ["", "/_history", "?_summary=true", "?secret=x"].map(|rest| format!("GET /{of}{rest}")),
         );

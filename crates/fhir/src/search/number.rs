@@ -1,12 +1,13 @@
 //! Numbers to compare with, and the range that their written precision implies.
 
 use crate::limits;
+use crate::search::text::unescape;
 use crate::search::{NumberComparison, Prefix};
 
 /// Reads `[prefix]number` (<https://hl7.org/fhir/R4/search.html#number>).
 pub(super) fn number_comparison(text: &str) -> Option<NumberComparison> {
     let (prefix, number) = Prefix::split(text);
-    let decimal = Decimal::parse(number)?;
+    let decimal = Decimal::parse(&unescape(number))?;
     let value = decimal.scaled(0)?;
     let (low, high) = if prefix == Prefix::Ap {
         let tenth = value.abs() / 10.0;

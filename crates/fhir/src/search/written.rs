@@ -2,12 +2,12 @@
 
 use std::fmt::{self, Display};
 
-use crate::{TimeRange, Timestamp, instant_text};
 use crate::search::number::number_comparison;
 use crate::search::{
     Criterion, DateComparison, NumberComparison, Prefix, QuantityComparison, ReferenceValue,
     StringMatch, TokenValue,
 };
+use crate::{TimeRange, Timestamp, instant_text};
 
 /// Decimal places up to which the precision of a number is looked for.
 const PLACES_MAX: usize = 17;
@@ -52,8 +52,8 @@ impl Display for Criterion {
             }
             Self::Uri { parameter, values } => write!(f, "{}={}", parameter.code, texts(values)),
             Self::Chain { parameter, targets } => {
-                let one = |(of, criteria): &(crate::ResourceType, Vec<Self>)| {
-                    match criteria.as_slice() {
+                let one =
+                    |(of, criteria): &(crate::ResourceType, Vec<Self>)| match criteria.as_slice() {
                         [one @ (Self::Any(_) | Self::Chain { .. })] => {
                             format!("{}:{of}.({one})", parameter.code)
                         }
@@ -61,8 +61,7 @@ impl Display for Criterion {
                         several => {
                             format!("{}:{of}.({})", parameter.code, conjunction_text(several))
                         }
-                    }
-                };
+                    };
                 alternatives(f, &targets.iter().map(one).collect::<Vec<_>>())
             }
             Self::Has { source, parameter, criteria } => {
@@ -251,7 +250,8 @@ mod tests {
         let active = criteria("Patient", "active=true");
         let named = criteria("Patient", "active=true&name=a");
         let chain = |targets| Criterion::Chain { parameter: subject, targets };
-        let has = Criterion::Has { source: of("Observation"), parameter: subject, criteria: vec![] };
+        let has =
+            Criterion::Has { source: of("Observation"), parameter: subject, criteria: vec![] };
         for (criterion, text) in [
             (Criterion::Any(Vec::new()), "none"),
             (Criterion::Any(vec![active.clone()]), "active=true"),

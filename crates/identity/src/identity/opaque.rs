@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::{Identity, Trusted, Trustee};
 use crate::introspection::{Destination, Endpoint, Verdict, destination};
 use crate::introspector::{Introspector, KeyOrigin, Trust};
+use crate::known_caller::KnownCaller;
 use crate::unauthenticated::Unauthenticated;
 use crate::verified::{Verified, fingerprint};
 
@@ -48,6 +49,7 @@ impl Trusted {
             claims: answer,
             times,
             is_only: self.active == 1,
+            caller: KnownCaller::default(),
         })
     }
 

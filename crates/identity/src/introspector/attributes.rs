@@ -1,47 +1,38 @@
-//! The attributes of a `TokenIntrospector`: those served, those of a later version, and the
-//! nearest name of one that is neither.
+//! The attributes of a `TokenIntrospector`, and the nearest name of one that is none.
 
 use firewarden_fhir::Issue;
 use serde_json::{Map, Value};
 
-/// What this version does with an attribute.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Served {
-    Yes,
-    /// Known, and refused rather than ignored: what it asks for would not be done.
-    NotYet,
-}
-
-const ATTRIBUTES: &[(&str, Served)] = &[
-    ("resourceType", Served::Yes),
-    ("id", Served::Yes),
-    ("meta", Served::Yes),
-    ("type", Served::Yes),
-    ("active", Served::Yes),
-    ("jwks_uri", Served::Yes),
-    ("cache_ttl", Served::Yes),
-    ("scopes", Served::Yes),
-    ("jwt", Served::Yes),
-    ("jwt.iss", Served::Yes),
-    ("jwt.secret", Served::Yes),
-    ("jwt.aud", Served::Yes),
-    ("jwt.typ", Served::Yes),
-    ("jwt.algorithms", Served::Yes),
-    ("jwt.leeway", Served::Yes),
-    ("jwt.max_age", Served::Yes),
-    ("jwt.required_claims", Served::Yes),
-    ("jwt.keys", Served::Yes),
-    ("user", Served::Yes),
-    ("user.claim", Served::Yes),
-    ("user.match", Served::Yes),
-    ("user.create", Served::Yes),
-    ("client", Served::Yes),
-    ("client.claim", Served::Yes),
-    ("discovery", Served::Yes),
-    ("introspection_endpoint", Served::Yes),
-    ("introspection_endpoint.url", Served::Yes),
-    ("introspection_endpoint.authorization", Served::Yes),
-    ("identity_provider", Served::NotYet),
+const ATTRIBUTES: &[&str] = &[
+    "resourceType",
+    "id",
+    "meta",
+    "type",
+    "active",
+    "jwks_uri",
+    "cache_ttl",
+    "scopes",
+    "jwt",
+    "jwt.iss",
+    "jwt.secret",
+    "jwt.aud",
+    "jwt.typ",
+    "jwt.algorithms",
+    "jwt.leeway",
+    "jwt.max_age",
+    "jwt.required_claims",
+    "jwt.keys",
+    "user",
+    "user.claim",
+    "user.match",
+    "user.create",
+    "client",
+    "client.claim",
+    "discovery",
+    "introspection_endpoint",
+    "introspection_endpoint.url",
+    "introspection_endpoint.authorization",
+    "identity_provider",
 ];
 
 /// Every attribute that is not served, as an error that says how to mend it.
@@ -59,24 +50,22 @@ pub(super) fn unknown(content: &Map<String, Value>) -> Vec<Issue> {
 }
 
 fn fault(path: &str) -> Option<Issue> {
-    let known = ATTRIBUTES.iter().find(|(name, _)| *name == path);
+    if ATTRIBUTES.contains(&path) {
+        return None;
+    }
     let last = path.rsplit('.').next().unwrap_or(path);
-    let issue = match known {
-        Some((_, Served::Yes)) => return None,
-        Some((_, Served::NotYet)) => Issue::error(
-            "not-supported",
-            format!("`{path}` is not served by this version; leave it out"),
-        ),
-        None if last.starts_with('_') => Issue::error(
+    let issue = if last.starts_with('_') {
+        Issue::error(
             "not-supported",
             format!(
                 "`{path}`: references to secrets are not served; give the secret itself, or start the server with a Bundle that has it"
             ),
-        ),
-        None => Issue::error(
+        )
+    } else {
+        Issue::error(
             "structure",
             format!("unknown attribute `{path}`; did you mean `{}`?", nearest(path)),
-        ),
+        )
     };
     Some(issue.at(format!("TokenIntrospector.{path}")))
 }
@@ -87,9 +76,8 @@ fn nearest(path: &str) -> &'static str {
     let wanted = last(path);
     ATTRIBUTES
         .iter()
-        .filter(|(_, served)| *served == Served::Yes)
-        .min_by_key(|(name, _)| distance(&wanted, &last(name)) * 8 + distance(path, name).min(7))
-        .map_or("type", |(name, _)| name)
+        .min_by_key(|name| distance(&wanted, &last(name)) * 8 + distance(path, name).min(7))
+        .unwrap_or(&"type")
 }
 
 /// How many characters must be put in, taken out or changed (Levenshtein).
@@ -129,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_later_version_serves_is_refused_and_not_ignored() {
+    fn what_is_not_served_is_refused_and_not_ignored() {
         let content = serde_json::json!({
             "type": "jwt",
             "jwt": {"iss": "a", "keys": [], "_secret": {}},
@@ -150,7 +138,6 @@ mod tests {
                 ("TokenIntrospector.introspection_endpoint._authorization", "not-supported"),
                 ("TokenIntrospector.client.claims", "structure"),
                 ("TokenIntrospector.user.creates", "structure"),
-                ("TokenIntrospector.identity_provider", "not-supported"),
                 ("TokenIntrospector.jwtt", "structure"),
             ]
         );

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use firewarden_fhir::Id;
 use reqwest::header::HeaderValue;
 use serde_json::{Map, Value};
 
@@ -16,6 +17,12 @@ const AUTHORIZATION: &str = "introspection_endpoint.authorization";
 /// Whether an introspector asks an endpoint instead of verifying signatures.
 pub(super) fn is_opaque(content: &Map<String, Value>) -> bool {
     content.get("type").is_some_and(|kind| kind == "opaque")
+}
+
+/// The `IdentityProvider` that a reference names.
+pub(crate) fn provider_of(reference: &Value) -> Option<Id> {
+    let text = reference.get("reference")?.as_str()?;
+    text.strip_prefix("IdentityProvider/").and_then(Id::parse)
 }
 
 impl Reader {
@@ -120,6 +127,17 @@ impl Reader {
                 self.error("required", "jwt.iss", text);
             }
         }
+    }
+
+    /// The provider under whose system users are found too.
+    pub(super) fn identity_provider(&mut self, content: &Map<String, Value>) -> Option<Id> {
+        let provider = provider_of(content.get("identity_provider")?);
+        if provider.is_none() {
+            let text =
+                "`identity_provider` must be a reference: `{reference: \"IdentityProvider/x\"}`";
+            self.error("value", "identity_provider", text);
+        }
+        provider
     }
 
     /// The claim that names a `Client`.

@@ -57,6 +57,7 @@ pub(super) fn read(
     let demands = reader.demands(jwt, user);
     let client_claim = reader.client_claim(content);
     let creates_users = reader.creates_users(user);
+    let identity_provider = reader.identity_provider(content);
     reader.check_scopes(content);
     let keys = if is_opaque(content) {
         let needs_issuer =
@@ -75,6 +76,8 @@ pub(super) fn read(
                 keys,
                 demands,
                 subjects_are_ids,
+                identity_provider,
+                system: None,
                 client_claim,
                 creates_users,
             },

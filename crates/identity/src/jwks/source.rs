@@ -231,11 +231,13 @@ impl KeySource {
             .fetch_unless(|progress| {
                 let paused =
                     progress.failed_at.is_some_and(|at| now < at + limits::FIRST_LOAD_PAUSE);
-                paused.then_some(0)
+                // They may have come since it was looked for them.
+                (paused || self.usable().is_some()).then_some(0)
             })
-            .filter(|fetch| *fetch > 0)
-            .ok_or(UNAVAILABLE)?;
-        self.finished(fetch).await?;
+            .filter(|fetch| *fetch > 0);
+        if let Some(fetch) = fetch {
+            self.finished(fetch).await?;
+        }
         self.usable().ok_or(UNAVAILABLE)
     }
 
@@ -256,11 +258,26 @@ impl KeySource {
     }
 
     fn next_refresh(&self) -> Instant {
-        if let Some(failed_at) = self.progress.borrow().failed_at {
-            return failed_at + limits::REFRESH_PAUSE;
+        self.due_at(&self.progress.borrow()).unwrap_or_else(Instant::now)
+    }
+
+    /// When the keys are to be fetched anew; `None` if they never were.
+    fn due_at(&self, progress: &Progress) -> Option<Instant> {
+        if let Some(failed_at) = progress.failed_at {
+            return Some(failed_at + limits::REFRESH_PAUSE);
         }
         let loaded = self.loaded.load();
-        loaded.as_ref().map_or_else(Instant::now, |loaded| loaded.at + self.origin.kept_for)
+        loaded.as_ref().map(|loaded| loaded.at + self.origin.kept_for)
+    }
+
+    /// The fetch in flight, or one that begins if the keys are due: a token with an unknown key may
+    /// have had them fetched meanwhile.
+    fn fetch_if_due(self: &Arc<Self>) -> Option<u64> {
+        self.fetch_unless(|progress| {
+            let is_early = self.due_at(progress).is_some_and(|at| Instant::now() < at);
+            is_early.then_some(0)
+        })
+        .filter(|fetch| *fetch > 0)
     }
 
     async fn fetch(&self) -> Result<Loaded, String> {
@@ -342,11 +359,7 @@ async fn keep_fresh(source: Weak<KeySource>) {
         let Some(source) = source.upgrade() else {
             return;
         };
-        // A token with an unknown key may have had them fetched meanwhile.
-        if Instant::now() < source.next_refresh() {
-            continue;
-        }
-        if let Some(fetch) = source.fetch_unless(|_| None) {
+        if let Some(fetch) = source.fetch_if_due() {
             // Its failure is kept with the source, and the next attempt comes after a pause.
             let _ = source.finished(fetch).await;
         }

@@ -40,6 +40,12 @@ async fn a_key_set_is_fetched_once_for_many_requests() {
 }
 
 #[tokio::test]
+async fn keys_are_fetched_before_a_token_needs_them() {
+    let world = trusting(json!({})).await;
+    tokio::time::timeout(Duration::from_secs(20), asked(&world.provider, 1)).await.unwrap();
+}
+
+#[tokio::test]
 async fn keys_that_were_never_loaded_are_unavailable() {
     let world = World::empty().await;
     for answer in [
@@ -449,6 +455,9 @@ async fn a_token_that_names_no_key_is_tried_with_four() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_token_has_one_answer_however_often_it_is_asked_for() {
     let world = std::sync::Arc::new(trusting(json!({})).await);
+    // The keys are there, so that the crowd does not use up the time that their fetch may take.
+    let first = world.minted("ES256", json!({}), json!({"jti": "first"}));
+    assert_eq!(world.outcome(&first).await, "accepted");
     let good = world.minted("ES256", json!({}), json!({}));
     let bad =
         SigningKey::generate("ES256", "p256").mint("ES256", &json!({}), &world.claims(json!({})));

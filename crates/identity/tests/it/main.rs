@@ -15,6 +15,8 @@ mod explaining;
 #[cfg(test)]
 mod forgeries;
 #[cfg(test)]
+mod identity_providers;
+#[cfg(test)]
 mod key_sets;
 #[cfg(test)]
 mod minting;

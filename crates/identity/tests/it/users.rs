@@ -1,10 +1,12 @@
 //! Which stored user a token speaks for.
 
-use firewarden_fhir::{Id, Version};
-use firewarden_identity::{Introspector, Unauthenticated};
+use std::sync::atomic::Ordering;
+
+use firewarden_fhir::{Id, Timestamp, Version};
+use firewarden_identity::{Credentials, Introspector, Unauthenticated};
 use serde_json::{Value, json};
 
-use crate::world::{FakeDirectory, SHARED, World, merged, read, shared, shared_token};
+use crate::world::{FakeDirectory, NOW_S, SHARED, World, merged, read, shared, shared_token};
 
 /// The id of the user that a token of `shared` with these claims speaks for, `-` for none, or the
 /// check that failed; `beside` says whether another introspector is active.
@@ -200,4 +202,96 @@ async fn two_introspectors_of_one_issuer_are_both_distrusted() {
     assert_eq!(world.outcome(&shared_token(json!({}))).await, "issuer");
     world.trust(&[shared(json!({})), shared(json!({"id": "twin", "active": false}))]);
     assert_eq!(world.outcome(&shared_token(json!({}))).await, "accepted");
+}
+
+/// The ids of a caller's user and roles, or the check that failed.
+async fn found(world: &World, token: &str) -> String {
+    let id = |content: &serde_json::Map<String, Value>| content["id"].as_str().unwrap().to_owned();
+    match world.token(token).await {
+        Ok(caller) => {
+            let user = caller.user.as_deref().map(id);
+            let roles = caller.roles.iter().map(|role| id(role.as_ref()));
+            user.into_iter().chain(roles).collect::<Vec<_>>().join(" ")
+        }
+        Err(refusal) => refusal.check().into(),
+    }
+}
+
+#[tokio::test]
+async fn a_remembered_caller_is_looked_for_again_once_the_directory_changes() {
+    let mut world = World::empty().await;
+    world.trust(&[shared(json!({}))]);
+    let token = shared_token(json!({}));
+    let alice = |more: Value| vec![merged(json!({"id": "alice"}), more)];
+    let role = |more: Value| vec![merged(json!({"id": "r", "user": "User/alice"}), more)];
+    let active = || json!({"active": true});
+    let inactive = || json!({"active": false});
+    for (version, users, roles, expected) in [
+        (1, vec![], vec![], ""),
+        (2, alice(json!({})), vec![], "alice"),
+        (3, alice(json!({})), role(active()), "alice r"),
+        (4, alice(json!({})), role(inactive()), "alice"),
+        (5, alice(inactive()), role(active()), "active-user"),
+        (6, alice(json!({"introspector": "TokenIntrospector/x"})), vec![], ""),
+        (7, alice(active()), role(active()), "alice r"),
+        (8, vec![], vec![], ""),
+    ] {
+        world.directory.version = Some(version);
+        (world.directory.users, world.directory.roles) = (users, roles);
+        for _ in 0..3 {
+            assert_eq!(found(&world, &token).await, expected, "version {version}");
+        }
+    }
+    // Each once, but for the one that is refused: that is not remembered.
+    assert_eq!(world.directory.looked_up.load(Ordering::Relaxed), 7 + 3);
+}
+
+#[tokio::test]
+async fn a_remembered_caller_goes_with_its_token() {
+    let mut world = World::empty().await;
+    world.directory.version = Some(1);
+    world.directory.users = vec![json!({"id": "alice"})];
+    world.trust(&[shared(json!({}))]);
+    let token = shared_token(json!({}));
+    assert_eq!(found(&world, &token).await, "alice");
+    let header = format!("Bearer {token}");
+    let credentials = Credentials::from_headers(&[header.as_bytes()]);
+    for (at_s, is_accepted) in [(NOW_S + 59, true), (NOW_S + 60, false)] {
+        let now = Timestamp::from_second(at_s).unwrap();
+        let caller = world.identity.authenticate(&credentials, &world.directory, now).await;
+        assert_eq!(caller.is_ok(), is_accepted, "{at_s}");
+    }
+    // The user is bound to nobody, which is enough for the only introspector.
+    let second = json!({"id": "b", "type": "jwt", "jwt": {"iss": "https://b", "secret": "b"}});
+    world.trust(&[shared(json!({})), second]);
+    assert_eq!(found(&world, &token).await, "");
+    world.trust(&[shared(json!({"jwt": {"secret": "another secret of more than 32 bytes"}}))]);
+    assert_eq!(found(&world, &token).await, "signature");
+    world.trust(&[]);
+    assert_eq!(found(&world, &token).await, "issuer");
+}
+
+#[tokio::test]
+async fn nobody_is_remembered_where_a_user_is_to_be_made() {
+    let mut world = World::empty().await;
+    world.directory.version = Some(1);
+    world.trust(&[shared(json!({"user": {"create": true}}))]);
+    let token = shared_token(json!({}));
+    let made = found(&world, &token).await;
+    assert_eq!(made.len(), 36, "{made}");
+    assert_eq!(found(&world, &token).await, made);
+}
+
+#[tokio::test]
+async fn each_token_has_its_own_caller() {
+    let mut world = World::empty().await;
+    world.directory.version = Some(1);
+    world.directory.users = vec![json!({"id": "alice"}), json!({"id": "bob"})];
+    world.trust(&[shared(json!({}))]);
+    for _ in 0..3 {
+        for sub in ["alice", "bob", "carol"] {
+            let expected = if sub == "carol" { "" } else { sub };
+            assert_eq!(found(&world, &shared_token(json!({"sub": sub}))).await, expected);
+        }
+    }
 }

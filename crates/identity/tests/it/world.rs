@@ -38,6 +38,11 @@ pub(crate) struct FakeDirectory {
     pub(crate) clients: Mutex<Vec<(Value, u64, Option<String>)>>,
     pub(crate) sessions: Mutex<Vec<(Id, StoredSession)>>,
     pub(crate) is_down: bool,
+    /// Its version; without one, each time another.
+    pub(crate) version: Option<u64>,
+    pub(crate) versions: AtomicU64,
+    /// How often a user was looked for by its id.
+    pub(crate) looked_up: AtomicU64,
 }
 
 impl FakeDirectory {
@@ -57,7 +62,12 @@ fn content(value: &Value) -> Content {
 
 #[async_trait]
 impl Directory for FakeDirectory {
+    fn version(&self) -> u64 {
+        self.version.unwrap_or_else(|| self.versions.fetch_add(1, Ordering::Relaxed))
+    }
+
     async fn user(&self, id: &Id) -> Result<Option<Content>, DirectoryUnavailable> {
+        self.looked_up.fetch_add(1, Ordering::Relaxed);
         Ok(self.users(|user| user["id"] == id.as_str())?.pop())
     }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use firewarden_access::{
-    Asker, BodyKept, Caller, Considered, Denial, Permitted, PolicyDatabase, PolicySet, Reasons, RequestFacts,
-    RowFilter, reasons, rows_text, ruled_by,
+    Asker, BodyKept, Caller, Considered, Denial, Permitted, PolicyDatabase, PolicySet, Reasons,
+    RequestFacts, RowFilter, reasons, rows_text, ruled_by,
 };
 use firewarden_fhir::{Explain, Interaction, Resource, ResourceType, SentToken, Timestamp};
 use serde_json::{Map, Value};
@@ -53,6 +53,11 @@ impl Line {
         Self { interaction }
     }
 
+    /// What is asked for, with nothing in the place of the body.
+    pub(crate) fn interaction(&self) -> &Interaction {
+        &self.interaction
+    }
+
     /// The type that is asked for.
     pub(crate) fn resource_type(&self) -> Option<ResourceType> {
         self.interaction.resource_type()
@@ -78,9 +83,15 @@ pub(crate) struct Decided {
 }
 
 enum Decision {
-    Allowed { granted_by: Vec<String>, rows: Option<RowFilter> },
+    Allowed {
+        granted_by: Vec<String>,
+        rows: Option<RowFilter>,
+    },
     /// With the reasons, where they were asked for at once.
-    Refused { considered: Vec<Considered>, reasons: Option<Reasons> },
+    Refused {
+        considered: Vec<Considered>,
+        reasons: Option<Reasons>,
+    },
 }
 
 impl Decided {

@@ -41,3 +41,8 @@ async fn a_caller_is_who_the_trusted_issuer_may_name() {
 async fn a_token_is_judged_by_what_the_operator_said() {
     each_file("trust").await;
 }
+
+#[tokio::test]
+async fn administrators_are_told_why_and_nobody_else_is() {
+    each_file("explain").await;
+}

@@ -46,6 +46,10 @@ async fn server() -> TestServer {
         introspector(CANARY),
         json!({"resourceType": "Client", "id": "canary", "secret": CANARY, "grant_types": ["basic"]}),
         json!({"resourceType": "User", "id": "canary", "password": CANARY}),
+        json!({
+            "resourceType": "IdentityProvider", "id": "canary",
+            "client": {"secret": CANARY, "private-key": CANARY, "private_key": CANARY},
+        }),
     ] {
         let answer = server.put(resource).await;
         assert!(!holds_canary(&answer), "{answer:?}");
@@ -57,7 +61,7 @@ async fn server() -> TestServer {
 #[tokio::test]
 async fn a_secret_is_masked_in_every_answer() {
     let server = server().await;
-    for of in ["TokenIntrospector", "Client", "User"] {
+    for of in ["TokenIntrospector", "Client", "User", "IdentityProvider"] {
         for base in ["", "/fhir"] {
             for rest in [
                 "/canary",
@@ -66,7 +70,7 @@ async fn a_secret_is_masked_in_every_answer() {
                 "/_history",
                 "",
                 "?_id=canary",
-                "?_elements=secret,password,jwt",
+                "?_elements=secret,password,jwt,client",
                 "?_summary=true",
                 "?_format=yaml",
             ] {
