@@ -69,6 +69,11 @@ impl RequestDocument {
         Self { whole, non_empty: OnceLock::new() }
     }
 
+    /// The document, as it stands.
+    pub(crate) fn whole(&self) -> &Value {
+        &self.whole
+    }
+
     /// The document without the members that are `[]`, `{}`, `""` or `null`.
     pub(crate) fn non_empty(&self) -> &Value {
         let without = self.non_empty.get_or_init(|| without_empty_members(&self.whole));

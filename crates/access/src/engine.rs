@@ -1,23 +1,28 @@
 //! The engines: each says of a request whether a policy's rule holds.
 
+mod complex;
 mod json_schema;
+mod matcho;
+mod named_type;
 mod sql;
+mod trace;
 
 use firewarden_fhir::{Issue, ResourceType};
 use serde_json::{Map, Value};
 
+use self::complex::Complex;
 use self::json_schema::JsonSchema;
+pub(crate) use self::matcho::{Matcho, Step};
 use crate::document::{Keys, LazyDocument, RequestDocument};
 use crate::element_path::ElementPath;
 use crate::nearest::suggestion;
 use crate::{PolicyDatabase, Verdict};
 
 /// The engines that this version serves.
-const SERVED: &[&str] = &["json-schema", "allow"];
+const SERVED: [&str; 4] = ["matcho", "json-schema", "complex", "allow"];
 
 /// Engines that are known and not served by this version.
-const NOT_SERVED: &[&str] =
-    &["matcho", "sql", "complex", "clj", "scope", "signed-rpc", "smart-on-fhir"];
+const NOT_SERVED: &[&str] = &["sql", "clj", "scope", "signed-rpc", "smart-on-fhir"];
 
 /// The attributes that hold an engine's rule.
 const RULES: &[(&str, &str)] = &[
@@ -35,32 +40,66 @@ pub(crate) enum Engine {
     Allow,
     /// Holds where a JSON Schema does.
     JsonSchema(Box<JsonSchema>),
+    /// Holds where a pattern does.
+    Matcho(Box<Matcho>),
+    /// Holds where all, or one, of other rules do.
+    Complex(Box<Complex>),
 }
 
 impl Engine {
     /// Compiles the rule of an AccessPolicy, with doubts about it; or says what is wrong.
     pub(crate) fn compile(content: &Map<String, Value>) -> Result<(Self, Vec<Issue>), Vec<Issue>> {
-        let engine = served_engine(content).map_err(|issue| vec![issue])?;
+        Self::compile_rule(content, &ElementPath::of("AccessPolicy"), 1)
+    }
+
+    /// As [`compile`](Self::compile), of a policy or of a rule in a complex one at that depth.
+    fn compile_rule(
+        content: &Map<String, Value>,
+        at: &ElementPath,
+        depth: usize,
+    ) -> Result<(Self, Vec<Issue>), Vec<Issue>> {
+        let engine = served_engine(content, at).map_err(|issue| vec![issue])?;
         let foreign: Vec<Issue> = RULES
             .iter()
             .filter(|(of, rule)| *of != engine && content.contains_key(*rule))
             .map(|(of, rule)| {
                 let told = format!("`{rule}` is the rule of the engine `{of}`, not of `{engine}`");
-                Issue::error("invalid", told).at(at(rule))
+                Issue::error("invalid", told).at(at.member(rule))
             })
             .collect();
         if !foreign.is_empty() {
             return Err(foreign);
         }
-        if engine == "allow" {
-            return Ok((Self::Allow, Vec::new()));
-        }
-        let Some(schema) = content.get("schema") else {
-            let told = "the engine `json-schema` needs a `schema`";
-            return Err(vec![Issue::error("required", told).at(at("schema"))]);
+        let rule = |name: &str| {
+            content.get(name).ok_or_else(|| {
+                let told = format!("the engine `{engine}` needs a `{name}`");
+                vec![Issue::error("required", told).at(at.member(name))]
+            })
         };
-        let (rule, doubts) = JsonSchema::compile(schema, &at("schema"))?;
-        Ok((Self::JsonSchema(Box::new(rule)), doubts))
+        match engine {
+            "allow" => Ok((Self::Allow, Vec::new())),
+            "matcho" => {
+                let rule = Matcho::compile(rule("matcho")?, &at.member("matcho"))?;
+                Ok((Self::Matcho(Box::new(rule)), Vec::new()))
+            }
+            "complex" => {
+                let (rule, doubts) = Complex::compile(content, at, depth)?;
+                Ok((Self::Complex(Box::new(rule)), doubts))
+            }
+            _ => {
+                let (rule, doubts) = JsonSchema::compile(rule("schema")?, &at.member("schema"))?;
+                Ok((Self::JsonSchema(Box::new(rule)), doubts))
+            }
+        }
+    }
+
+    /// Whether the rule asks nothing of a request, as far as that is plain to see.
+    pub(crate) fn always_holds(&self) -> bool {
+        match self {
+            Self::Allow => true,
+            Self::Complex(rule) => rule.always_holds(),
+            Self::JsonSchema(_) | Self::Matcho(_) => false,
+        }
     }
 
     /// The keys of the document that the rule looks at.
@@ -68,16 +107,17 @@ impl Engine {
         match self {
             Self::Allow => Keys::NONE,
             Self::JsonSchema(rule) => rule.keys(),
+            Self::Matcho(rule) => rule.keys(),
+            Self::Complex(rule) => rule.keys(),
         }
     }
 
     /// What the rule says. `role_name` limits the roles that it sees.
-    #[expect(clippy::unused_async, reason = "the rules of `sql` policies ask the database")]
     pub(crate) async fn verdict(
         &self,
         document: &LazyDocument<'_>,
         role_name: Option<&str>,
-        _database: &dyn PolicyDatabase,
+        database: &dyn PolicyDatabase,
     ) -> Verdict {
         match self {
             Self::Allow => Verdict::Satisfied,
@@ -85,16 +125,20 @@ impl Engine {
                 None => rule.verdict(document),
                 Some(name) => rule.verdict(&document.with_roles_named(name)),
             },
+            Self::Matcho(rule) => match role_name {
+                None => rule.verdict(document),
+                Some(name) => rule.verdict(&document.with_roles_named(name)),
+            },
+            Self::Complex(rule) => rule.verdict(document, role_name, database).await,
         }
     }
 
     /// What the rule says, and why.
-    #[expect(clippy::unused_async, reason = "the rules of `sql` policies ask the database")]
     pub(crate) async fn explain(
         &self,
         document: &RequestDocument,
         role_name: Option<&str>,
-        _database: &dyn PolicyDatabase,
+        database: &dyn PolicyDatabase,
     ) -> (Verdict, Option<Value>) {
         match self {
             Self::Allow => (Verdict::Satisfied, None),
@@ -102,6 +146,11 @@ impl Engine {
                 None => rule.explain(document),
                 Some(name) => rule.explain(&document.with_roles_named(name)),
             },
+            Self::Matcho(rule) => match role_name {
+                None => rule.explain(document),
+                Some(name) => rule.explain(&document.with_roles_named(name)),
+            },
+            Self::Complex(rule) => rule.explain(document, role_name, database).await,
         }
     }
 
@@ -110,28 +159,30 @@ impl Engine {
         match self {
             Self::Allow => false,
             Self::JsonSchema(rule) => rule.names(guarded),
+            Self::Matcho(rule) => rule.names(guarded),
+            Self::Complex(rule) => rule.names(guarded),
         }
     }
 }
 
-fn at(attribute: &str) -> ElementPath {
-    ElementPath::of("AccessPolicy").member(attribute)
-}
-
 /// The `engine`, if this version serves it.
-fn served_engine(content: &Map<String, Value>) -> Result<&str, Issue> {
+fn served_engine<'a>(content: &'a Map<String, Value>, at: &ElementPath) -> Result<&'a str, Issue> {
+    let served = SERVED.map(|name| format!("`{name}`")).join(", ");
     let (code, told) = match content.get("engine") {
-        None => ("required", "`engine` is required: `json-schema` or `allow`".to_owned()),
+        None => ("required", format!("`engine` is required: one of {served}")),
         Some(Value::String(engine)) if SERVED.contains(&engine.as_str()) => return Ok(engine),
         Some(Value::String(engine)) if NOT_SERVED.contains(&engine.as_str()) => {
             let told = format!("the engine `{engine}` is not served by this version");
-            ("not-supported", format!("{told}; `json-schema` and `allow` are"))
+            ("not-supported", format!("{told}; {served} are"))
         }
         Some(Value::String(engine)) => {
-            let known = [SERVED, NOT_SERVED].concat();
+            let known = [&SERVED[..], NOT_SERVED].concat();
             ("value", format!("there is no engine `{engine}`{}", suggestion(engine, &known)))
         }
         Some(_) => ("structure", "`engine` is a text".to_owned()),
     };
-    Err(Issue::error(code, told).at(at("engine")))
+    Err(Issue::error(code, told).at(at.member("engine")))
 }
+
+#[cfg(test)]
+mod differential;

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use firewarden_fhir::search::conjunction_text;
-use firewarden_fhir::{Id, Interaction};
+use firewarden_fhir::{Id, Interaction, ResourceType};
 use serde_json::Value;
 
-use crate::decide::{Rule, decide, rule};
-use crate::document::{Keys, RequestDocument};
+use crate::decide::decide;
+use crate::document::{Keys, LazyDocument, RequestDocument};
 use crate::limits::{CONSIDERED_MAX, POLICIES_PER_DECISION_MAX};
-use crate::policy::Policy;
-use crate::{Asker, Considered, PolicySet, Reach, RowFilter, Verdict};
+use crate::policy::{GivenRows, Policy, ReadAgainst};
+use crate::rule::{Rule, rule};
+use crate::{Asker, Considered, PolicySet, Verdict};
 
 /// What one policy says of a request, and why it does not grant it.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +22,8 @@ pub struct Reason {
     pub verdict: Verdict,
     /// Where its rule first fails, as its engine tells it: `path`, `expected`, `but`.
     pub failing: Option<Value>,
+    /// The rows that it gives where it is satisfied, if it is limited to some.
+    pub rows: Option<String>,
     /// Why its rule was not asked, or cannot grant this.
     pub note: Option<String>,
 }
@@ -43,7 +46,7 @@ pub struct Explanation {
     pub ruled_by: &'static str,
     /// The policies that grant it.
     pub granted_by: Vec<String>,
-    /// The rows of the type asked for that it may touch, as [`rows_text`] writes them; `None` where
+    /// The rows of the type asked for that it may touch, in one text; `None` where
     /// it is refused, or about no type.
     pub rows: Option<String>,
     /// What each policy says.
@@ -71,7 +74,7 @@ pub async fn explain(
     match decide(policies, asker, interaction).await {
         Ok(permitted) => {
             let rows = match of {
-                Some(of) => Some(rows_text(&permitted.rows(of).await)),
+                Some(of) => Some(permitted.rows(of).await.to_string()),
                 None => None,
             };
             let granted_by = permitted.granted_by().to_vec();
@@ -98,42 +101,84 @@ pub async fn reasons(
             return Reasons::default();
         }
     };
-    let (caller, now) = (asker.caller.as_ref(), asker.now);
+    let operation = interaction.operation_id();
     let concerned: Vec<&(Id, Policy)> = policies
-        .applying(caller, interaction.operation_id(), now)
+        .applying(&asker.caller, operation, asker.now)
         .take(POLICIES_PER_DECISION_MAX)
         .collect();
-    let keys = concerned.iter().map(|(_, policy)| policy.engine.keys());
-    let keys = keys.fold(Keys::NONE, Keys::with);
-    let document = RequestDocument::lazy(interaction, asker, keys);
+    let of = interaction.resource_type();
+    let keys = concerned.iter().map(|(_, policy)| policy.keys(of));
+    let document = RequestDocument::lazy(interaction, asker, keys.fold(Keys::NONE, Keys::with));
     let mut reasons = Reasons::default();
     for (id, policy) in concerned {
         if reasons.is_full() {
             reasons.left_out += 1;
             continue;
         }
-        let unasked = |note: String| (Verdict::NotSatisfied, None, Some(note));
-        let keys = policy.engine.keys();
-        let looks_at_body = keys.has("body") || keys.has("resource");
-        let (verdict, failing, note) = match guarded {
-            Some(of) if !policy.reaches(of, caller, now) => unasked(format!(
-                "`{of}` is reached only by an `allow` that links the caller's own User or Client, \
-                 or by a rule that names the type"
-            )),
-            _ if body == BodyKept::Dropped && looks_at_body => {
-                unasked("its rule looks at the body, which is not kept".to_owned())
-            }
-            _ => {
-                let (verdict, failing) = policy.explain(&document, asker.database.as_ref()).await;
-                (verdict, failing.filter(|_| verdict != Verdict::Satisfied), None)
-            }
+        let reason = match unasked(policy, asker, (of, guarded), body) {
+            Some(note) => Reason::noted(id, Verdict::NotSatisfied, note),
+            None => asked(id, policy, (asker, of), &document).await,
         };
-        reasons.list.push(Reason { policy: id.to_string(), verdict, failing, note });
+        reasons.list.push(reason);
     }
     for (id, issue) in policies.broken() {
         reasons.add_broken(id, &issue.diagnostics);
     }
     reasons
+}
+
+/// Why a policy's rule is not asked, if it is not.
+fn unasked(
+    policy: &Policy,
+    asker: &Asker,
+    (of, guarded): (Option<ResourceType>, Option<ResourceType>),
+    body: BodyKept,
+) -> Option<String> {
+    if let Some(of) = of.filter(|of| policy.leaves_out(*of)) {
+        return Some(format!("its `rows` do not list `{of}`"));
+    }
+    if let Some(of) = guarded.filter(|of| !policy.reaches(*of, &asker.caller, asker.now)) {
+        return Some(format!(
+            "`{of}` is reached only by an `allow` that links the caller's own User or Client, or \
+             by a policy that names the type"
+        ));
+    }
+    let keys = policy.keys(of);
+    let looks_at_body = keys.has("body") || keys.has("resource");
+    (body == BodyKept::Dropped && looks_at_body)
+        .then(|| "its rule looks at the body, which is not kept".to_owned())
+}
+
+/// What a policy's rule says, and what it gives.
+async fn asked(
+    id: &Id,
+    policy: &Policy,
+    (asker, of): (&Asker, Option<ResourceType>),
+    document: &LazyDocument<'_>,
+) -> Reason {
+    let (verdict, failing) = policy.explain(document, asker.database.as_ref()).await;
+    let holds = verdict == Verdict::Satisfied;
+    let given = of.filter(|_| holds).map(|of| {
+        let against = ReadAgainst { base_url: &asker.facts.base_url, now: asker.now };
+        policy.given(of, document, against)
+    });
+    let (rows, note) = match given {
+        None | Some(GivenRows::Everything) => (None, None),
+        Some(GivenRows::Matching(criteria)) => (Some(conjunction_text(&criteria)), None),
+        Some(GivenRows::Nothing) => {
+            let note = "its `rows` need a value that the request does not have";
+            (Some("none".to_owned()), Some(note.to_owned()))
+        }
+    };
+    let failing = failing.filter(|_| !holds);
+    Reason { policy: id.to_string(), verdict, failing, rows, note }
+}
+
+impl Reason {
+    fn noted(policy: &Id, verdict: Verdict, note: String) -> Self {
+        let policy = policy.to_string();
+        Self { policy, verdict, failing: None, rows: None, note: Some(note) }
+    }
 }
 
 impl Reasons {
@@ -143,6 +188,7 @@ impl Reasons {
             policy: policy.clone(),
             verdict: *verdict,
             failing: None,
+            rows: None,
             note: None,
         });
         Self { list: list.collect(), left_out: 0 }
@@ -172,9 +218,8 @@ impl Reasons {
             self.left_out += 1;
             return;
         }
-        let note = Some(format!("it cannot be read: {why}"));
-        let verdict = Verdict::Failed;
-        self.list.push(Reason { policy: id.to_string(), verdict, failing: None, note });
+        let note = format!("it cannot be read: {why}");
+        self.list.push(Reason::noted(id, Verdict::Failed, note));
     }
 }
 
@@ -186,14 +231,5 @@ pub fn ruled_by(interaction: &Interaction) -> &'static str {
         Rule::Nobody => "nobody may",
         Rule::EveryAuthenticatedCaller => "every authenticated caller may",
         Rule::Administrators => "administrators may",
-    }
-}
-
-/// The rows in one text: `*` for every row, `none`, or the criteria that they meet.
-pub fn rows_text(rows: &RowFilter) -> String {
-    match rows.reach() {
-        Reach::Nothing => "none".to_owned(),
-        Reach::Some(criteria) => conjunction_text(criteria),
-        Reach::Everything => "*".to_owned(),
     }
 }

@@ -16,6 +16,10 @@ pub const PATTERN_SIZE_BYTES_MAX: usize = 1 << 20;
 pub const ABSENT_UNCERTAIN_MAX: usize = 8;
 /// Characters of a value that a trace shows.
 pub const TRACE_VALUE_CHARACTERS_MAX: usize = 200;
+/// Different rows of one type that a permit holds as alternatives; a request with more is refused.
+pub const ROW_ALTERNATIVES_MAX: usize = 100;
+/// Bytes of a value that rows take from a request. A longer one is taken for absent.
+pub const BOUND_VALUE_BYTES_MAX: usize = 1024;
 /// Bytes of the text of an `sql` policy's query.
 pub const QUERY_BYTES_MAX: usize = 8 * 1024;
 /// Parentheses, SELECTs and operators inside one another in a query.
@@ -32,3 +36,19 @@ pub const QUERY_SOURCES_MAX: usize = 16;
 pub const QUERY_PATHS_MAX: usize = 100;
 /// Bytes of the values of one request that a query is run with.
 pub const SENT_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Patterns inside one another in a matcho rule.
+pub const MATCHO_DEPTH_MAX: usize = 32;
+/// Patterns in one matcho rule.
+pub const MATCHO_PATTERNS_MAX: usize = 10_000;
+/// Regular expressions in one matcho rule.
+pub const MATCHO_EXPRESSIONS_MAX: usize = 100;
+/// Comparisons of one evaluation of a matcho rule; with more it fails.
+pub const MATCHO_STEPS_MAX: usize = 1_000_000;
+/// Bytes of text that a regular expression searches for the price of one comparison.
+pub const MATCHO_TEXT_BYTES_PER_STEP: usize = 16;
+/// Failures that `/$matcho` lists.
+pub const MATCHO_FAILURES_MAX: usize = 50;
+/// Complex rules inside one another.
+pub const COMPLEX_DEPTH_MAX: usize = 8;
+/// Rules in one `and` or `or` of a complex rule.
+pub const COMPLEX_BRANCHES_MAX: usize = 50;

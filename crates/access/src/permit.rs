@@ -7,6 +7,7 @@ use firewarden_fhir::search::SearchQuery;
 use firewarden_fhir::{Interaction, ResourceType};
 
 use crate::decide::{Asker, implied_rows};
+use crate::grant::Grant;
 use crate::permitted_search::{NotGranted, PermittedSearch, predicate_types};
 use crate::{PolicySet, RowFilter, SystemTask};
 
@@ -39,7 +40,8 @@ enum Basis {
         // INVARIANT: the policies of the decision; a permit never sees a later set.
         policies: Arc<PolicySet>,
         asker: Asker,
-        granted_by: Vec<String>,
+        // The rows of the interaction's own type, and by which policies.
+        grant: Grant,
         reached: Mutex<HashMap<ResourceType, Option<RowFilter>>>,
     },
 }
@@ -54,11 +56,11 @@ impl Permitted {
         interaction: Interaction,
         policies: Arc<PolicySet>,
         asker: Asker,
-        granted_by: Vec<String>,
+        grant: Grant,
     ) -> Self {
         let own_type = interaction.resource_type();
         let reached = Mutex::default();
-        let basis = Basis::Policies { policies, asker, granted_by, reached };
+        let basis = Basis::Policies { policies, asker, grant, reached };
         Self { interaction, rows: PermittedRows { own_type, basis } }
     }
 
@@ -96,7 +98,7 @@ impl PermittedRows {
     pub async fn of(&self, of: ResourceType) -> RowFilter {
         match &self.basis {
             Basis::Task(task) => task.rows(of),
-            Basis::Policies { .. } if self.own_type == Some(of) => RowFilter::everything(),
+            Basis::Policies { grant, .. } if self.own_type == Some(of) => grant.rows.clone(),
             Basis::Policies { .. } => self.reached(of).await.unwrap_or_else(RowFilter::nothing),
         }
     }
@@ -159,7 +161,7 @@ impl PermittedRows {
     pub fn granted_by(&self) -> &[String] {
         match &self.basis {
             Basis::Task(_) => &[],
-            Basis::Policies { granted_by, .. } => granted_by,
+            Basis::Policies { grant, .. } => &grant.granted_by,
         }
     }
 }

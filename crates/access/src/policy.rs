@@ -1,15 +1,17 @@
 //! One policy, compiled: to whom it applies, and what its rule says of a request.
 
 mod link;
+mod rows;
 mod source;
 
 use firewarden_fhir::{ResourceType, Timestamp};
 use serde_json::Value;
 
 pub(crate) use link::Link;
+pub(crate) use rows::{GivenRows, PolicyRows, ReadAgainst};
 pub(crate) use source::read;
 
-use crate::document::{LazyDocument, RequestDocument};
+use crate::document::{Keys, LazyDocument, RequestDocument};
 use crate::engine::Engine;
 use crate::{Caller, PolicyDatabase, Verdict};
 
@@ -20,6 +22,8 @@ pub(crate) struct Policy {
     pub(crate) links: Option<Vec<Link>>,
     pub(crate) role_name: Option<String>,
     pub(crate) period: Option<Period>,
+    /// What is granted of each type; `None` for all of it.
+    pub(crate) rows: Option<PolicyRows>,
     pub(crate) engine: Engine,
 }
 
@@ -43,6 +47,7 @@ impl Policy {
     /// Whether it makes the caller an administrator: an `allow` that links the own User or Client.
     pub(crate) fn makes_administrator(&self, caller: &Caller, now: Timestamp) -> bool {
         matches!(self.engine, Engine::Allow)
+            && self.rows.is_none()
             && self.is_current(now)
             && self.is_for_roles_of(caller)
             && self.links.iter().flatten().any(|link| link.names_caller(caller))
@@ -50,7 +55,37 @@ impl Policy {
 
     /// Whether it may grant requests for one of the types that no policy reaches by accident.
     pub(crate) fn reaches(&self, guarded: ResourceType, caller: &Caller, now: Timestamp) -> bool {
-        self.makes_administrator(caller, now) || self.engine.names(guarded)
+        match &self.rows {
+            Some(rows) => rows.lists(guarded),
+            None => self.makes_administrator(caller, now) || self.engine.names(guarded),
+        }
+    }
+
+    /// Whether what it grants is limited to rows, of types among which that one is not.
+    pub(crate) fn leaves_out(&self, of: ResourceType) -> bool {
+        self.rows.as_ref().is_some_and(|rows| !rows.lists(of))
+    }
+
+    /// The keys of the document that it looks at to grant something of that type.
+    pub(crate) fn keys(&self, of: Option<ResourceType>) -> Keys {
+        let rows = self.rows.as_ref().zip(of).map(|(rows, of)| rows.keys(of));
+        self.engine.keys().with(rows.unwrap_or(Keys::NONE))
+    }
+
+    /// The rows of a type that it grants where its rule holds.
+    pub(crate) fn given(
+        &self,
+        of: ResourceType,
+        document: &LazyDocument<'_>,
+        against: ReadAgainst<'_>,
+    ) -> GivenRows {
+        let Some(rows) = &self.rows else { return GivenRows::Everything };
+        match &self.role_name {
+            Some(name) if rows.keys(of).has("role") => {
+                rows.of(of, &document.with_roles_named(name), against)
+            }
+            Some(_) | None => rows.of(of, document, against),
+        }
     }
 
     /// What its rule says.

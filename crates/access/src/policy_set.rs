@@ -22,7 +22,8 @@ pub struct PolicySource {
 #[derive(Debug, Default)]
 pub struct PolicySet {
     version: u64,
-    // The cheap engine first, each by id: the order of evaluation.
+    // The cheap engine first, what grants every row before what does not, each by id: the order of
+    // evaluation.
     policies: Vec<(Id, Policy)>,
     broken: Vec<(Id, Issue)>,
     for_everybody: Vec<usize>,
@@ -43,8 +44,10 @@ impl PolicySet {
             }
         }
         set.policies.sort_by(|a, b| {
-            let costs = |(_, policy): &(Id, Policy)| !matches!(policy.engine, Engine::Allow);
-            costs(a).cmp(&costs(b)).then_with(|| a.0.cmp(&b.0))
+            let order = |(_, policy): &(Id, Policy)| {
+                (!matches!(policy.engine, Engine::Allow), policy.rows.is_some())
+            };
+            order(a).cmp(&order(b)).then_with(|| a.0.cmp(&b.0))
         });
         set.broken.sort_by(|a, b| a.0.cmp(&b.0));
         set.index();

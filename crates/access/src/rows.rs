@@ -1,11 +1,17 @@
 //! Which rows of a type a reader may see.
 
+mod text;
+mod union;
+
 use std::sync::Arc;
 
 use firewarden_fhir::search::Criterion;
 
+pub(crate) use union::RowUnion;
+
 /// The rows of one type that somebody may see. Only [`Permitted`](crate::Permitted) and
-/// [`SystemTask`](crate::SystemTask) make one; every read of the store takes one.
+/// [`SystemTask`](crate::SystemTask) make one; every read of the store takes one. It is shown as
+/// the search that would find them.
 ///
 /// ```compile_fail
 /// let everything = firewarden_access::RowFilter { rows: firewarden_access::Reach::Everything };
@@ -47,12 +53,24 @@ impl RowFilter {
 
     /// The rows that meet all of the criteria. Without any it is no row: an empty list is never
     /// taken for no restriction.
-    #[expect(dead_code, reason = "the rows of policies, which follow, are the ones that use it")]
     pub(crate) fn some(criteria: Vec<Criterion>) -> Self {
         if criteria.is_empty() {
             return Self::nothing();
         }
         Self { rows: Rows::Some(criteria.into()) }
+    }
+
+    /// The rows that are in both.
+    #[must_use]
+    pub(crate) fn narrowed_by(self, other: &Self) -> Self {
+        match (&self.rows, &other.rows) {
+            (Rows::Nothing, _) | (_, Rows::Nothing) => Self::nothing(),
+            (_, Rows::Everything) => self,
+            (Rows::Everything, Rows::Some(_)) => other.clone(),
+            (Rows::Some(ours), Rows::Some(theirs)) => {
+                Self::some(ours.iter().chain(theirs.iter()).cloned().collect())
+            }
+        }
     }
 
     /// How far it reaches.

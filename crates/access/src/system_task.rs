@@ -67,6 +67,7 @@ impl SystemTask {
             | Interaction::HistorySystem(_)
             | Interaction::UserInfo
             | Interaction::TestPolicy(_)
+            | Interaction::TestMatcho(_)
             | Interaction::TestToken(_)
             | Interaction::Explain(_)
             | Interaction::HealthDetails

@@ -33,6 +33,8 @@ pub enum Interaction {
     UserInfo,
     /// `POST /auth/test-policy`.
     TestPolicy(Value),
+    /// `POST /$matcho`.
+    TestMatcho(Value),
     /// `POST /auth/test-token`.
     TestToken(SentToken),
     /// Asks why something is, or would be, allowed or refused.
@@ -132,6 +134,7 @@ impl Interaction {
             }
             Self::UserInfo => "UserInfo",
             Self::TestPolicy(_) => "TestPolicy",
+            Self::TestMatcho(_) => "TestMatcho",
             Self::TestToken(_) => "TestToken",
             Self::Explain(Explain::Decision(_)) => "ExplainDecision",
             Self::Explain(Explain::Request(_)) => "ExplainRequest",
@@ -156,6 +159,7 @@ impl Interaction {
             Self::HistorySystem(_)
             | Self::UserInfo
             | Self::TestPolicy(_)
+            | Self::TestMatcho(_)
             | Self::TestToken(_)
             | Self::Explain(_)
             | Self::HealthDetails
@@ -177,6 +181,7 @@ impl Interaction {
             | Self::HistorySystem(_)
             | Self::UserInfo
             | Self::TestPolicy(_)
+            | Self::TestMatcho(_)
             | Self::TestToken(_)
             | Self::Explain(_)
             | Self::HealthDetails
@@ -200,6 +205,7 @@ impl Interaction {
             Self::Search(_, SearchForm::Post)
             | Self::Create(_)
             | Self::TestPolicy(_)
+            | Self::TestMatcho(_)
             | Self::TestToken(_)
             | Self::Explain(Explain::Request(_) | Explain::PolicyTests(_)) => "post",
             Self::Update(..) => "put",
@@ -228,6 +234,7 @@ impl Interaction {
             Self::HistorySystem(_) => "/fhir/_history".to_owned(),
             Self::UserInfo => "/auth/userinfo".to_owned(),
             Self::TestPolicy(_) => "/auth/test-policy".to_owned(),
+            Self::TestMatcho(_) => "/$matcho".to_owned(),
             Self::TestToken(_) => "/auth/test-token".to_owned(),
             Self::Explain(Explain::Decision(id)) => format!("/auth/decisions/{id}"),
             Self::Explain(Explain::Request(_)) => "/auth/explain".to_owned(),
@@ -252,6 +259,7 @@ impl Interaction {
             | Self::Delete(..)
             | Self::UserInfo
             | Self::TestPolicy(_)
+            | Self::TestMatcho(_)
             | Self::TestToken(_)
             | Self::Explain(_)
             | Self::HealthDetails
@@ -272,6 +280,7 @@ impl Interaction {
             | Self::HistorySystem(_)
             | Self::UserInfo
             | Self::TestPolicy(_)
+            | Self::TestMatcho(_)
             | Self::TestToken(_)
             | Self::Explain(_)
             | Self::HealthDetails

@@ -59,6 +59,10 @@ impl From<WriteError> for Failure {
                 Self::Conflict(Issue::error("duplicate", "the `id` is taken: update it by PUT"))
             }
             WriteError::VersionConflict { .. } => Self::VersionConflict,
+            // Several are a condition that does not hold, as well.
+            WriteError::SeveralMatches { .. } => Self::VersionConflict,
+            WriteError::UnexpectedMatch { .. } => Self::StaleDecision,
+            WriteError::TooExpensive { .. } => Self::TooExpensive,
             WriteError::NotThere { .. } => Self::Absent,
             WriteError::OutsideRows { .. } => Self::OutsideRows,
             WriteError::NoSuchSecret { pointer, .. } => Self::Invalid(vec![Issue::error(

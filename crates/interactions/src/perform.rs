@@ -30,6 +30,7 @@ pub async fn perform(ports: Ports<'_>, permitted: Permitted) -> Result<Outcome, 
         Interaction::HistorySystem(page) => history::of_system(ports, page, &rows).await,
         Interaction::UserInfo
         | Interaction::TestPolicy(_)
+        | Interaction::TestMatcho(_)
         | Interaction::TestToken(_)
         | Interaction::Explain(_)
         | Interaction::HealthDetails

@@ -44,11 +44,11 @@ pub(crate) async fn prepare_save(
         Saving::New => Change::Create { resource, secrets },
         Saving::Replacing(if_match) => Change::Put { resource, if_match, secrets },
     };
-    Ok(Prepared { write: Write { target, rows, change }, warnings })
+    Ok(Prepared { write: Write { target, matching: None, rows, change }, warnings })
 }
 
 pub(crate) fn prepare_delete(target: Target, rows: RowFilter, if_match: IfMatch) -> Prepared {
-    let write = Write { target, rows, change: Change::Delete { if_match } };
+    let write = Write { target, matching: None, rows, change: Change::Delete { if_match } };
     Prepared { write, warnings: Vec::new() }
 }
 
@@ -125,6 +125,8 @@ fn outcome(written: Written, warnings: Vec<Issue>) -> Outcome {
         Written::Created(stored) => Outcome::Created(Saved { stored, warnings }),
         Written::Updated(stored) => Outcome::Updated(Saved { stored, warnings }),
         Written::Deleted(version) => Outcome::Deleted(Some(version)),
+        Written::Found(stored) => Outcome::Found(stored),
+        Written::DeletedMatches(each) => Outcome::Deleted(each.last().map(|(_, v)| *v)),
         Written::NotThere => Outcome::Deleted(None),
     }
 }

@@ -97,7 +97,8 @@ fn put(target: Target, content: Value, secrets: Vec<(String, SecretChange)>) -> 
     let rows = SystemTask::Bootstrap.rows(target.resource_type);
     let content = content.as_object().cloned().unwrap_or_default();
     let resource = Resource { resource_type: target.resource_type, content };
-    Write { target, rows, change: Change::Put { resource, if_match: IfMatch::Any, secrets } }
+    let change = Change::Put { resource, if_match: IfMatch::Any, secrets };
+    Write { target, matching: None, rows, change }
 }
 
 async fn read(app: &App, target: &Target) -> Result<Read, BootstrapError> {

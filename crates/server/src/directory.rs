@@ -168,7 +168,8 @@ impl Directory for StoredDirectory {
             return Err(refused());
         };
         let change = Change::Create { resource, secrets: Vec::new() };
-        let write = Write { target: Target::new(of, id.clone()), rows: rows.of(of).await, change };
+        let (target, rows) = (Target::new(of, id.clone()), rows.of(of).await);
+        let write = Write { target, matching: None, rows, change };
         let request = WriteRequest { policy_version: None, now, writes: vec![write] };
         match self.store.write(request).await {
             Ok(_) => self.user(id).await,

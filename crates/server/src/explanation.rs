@@ -68,6 +68,7 @@ fn reason(reason: &Reason) -> Value {
     told.insert("policy".to_owned(), reason.policy.as_str().into());
     told.insert("verdict".to_owned(), reason.verdict.name().into());
     told.extend(reason.failing.clone().map(|failing| ("failing".to_owned(), failing)));
+    told.extend(reason.rows.clone().map(|rows| ("rows".to_owned(), rows.into())));
     told.extend(reason.note.clone().map(|note| ("note".to_owned(), note.into())));
     Value::Object(told)
 }

@@ -16,7 +16,7 @@ pub(crate) use self::exposition::Exposition;
 use self::histogram::Histogram;
 
 /// What was asked, by the id of its operation; the first stands for what did not come so far.
-const OPERATIONS: [&str; 19] = [
+const OPERATIONS: [&str; 20] = [
     "none",
     "Public",
     "IssueToken",
@@ -31,6 +31,7 @@ const OPERATIONS: [&str; 19] = [
     "Transaction",
     "UserInfo",
     "TestPolicy",
+    "TestMatcho",
     "TestToken",
     "HealthDetails",
     "Metrics",

@@ -232,6 +232,7 @@ async fn act(moment: &Moment<'_>, permitted: Permitted) -> Result<Outcome, Refus
     match permitted.interaction() {
         Interaction::UserInfo => return Ok(endpoints::userinfo(&moment.caller)),
         Interaction::TestPolicy(request) => return endpoints::test_policy(moment, request).await,
+        Interaction::TestMatcho(sent) => return endpoints::test_matcho(sent),
         Interaction::TestToken(token) => return Ok(endpoints::test_token(moment, token).await),
         Interaction::Explain(asked) => return endpoints::explain(moment, asked).await,
         Interaction::HealthDetails => return Ok(endpoints::health_details(moment).await),

@@ -70,6 +70,8 @@ pub(crate) enum Place<'p> {
     UserInfo,
     /// `/auth/test-policy`.
     TestPolicy,
+    /// `/$matcho`.
+    TestMatcho,
     /// `/auth/test-token`.
     TestToken,
     /// `/auth/decisions/[request id]`.
@@ -95,6 +97,7 @@ impl<'p> Place<'p> {
             "/" | "/fhir" | "/fhir/" => return Ok(Self::Base),
             "/auth/userinfo" => return Ok(Self::UserInfo),
             "/auth/test-policy" => return Ok(Self::TestPolicy),
+            "/$matcho" => return Ok(Self::TestMatcho),
             "/auth/test-token" => return Ok(Self::TestToken),
             "/auth/token" => return Ok(Self::Token),
             "/auth/explain" => return Ok(Self::Explain),
@@ -169,6 +172,10 @@ pub(crate) fn asked(
             let (value, defect) = object(body);
             Ok(one(Interaction::TestPolicy(value), defect))
         }
+        Place::TestMatcho if posts => {
+            let (value, defect) = object(body);
+            Ok(one(Interaction::TestMatcho(value), defect))
+        }
         Place::TestToken if posts => {
             let (token, defect) = sent_token(body);
             Ok(one(Interaction::TestToken(token), defect))
@@ -187,6 +194,7 @@ pub(crate) fn asked(
         Place::UserInfo
         | Place::HealthDetails
         | Place::TestPolicy
+        | Place::TestMatcho
         | Place::TestToken
         | Place::Decision(_)
         | Place::Explain
@@ -315,6 +323,8 @@ mod tests {
             ("/fhir//", Ok(Place::Fhir("/"))),
             ("/User/1", Ok(Place::Own("User/1"))),
             ("/User", Ok(Place::Own("User"))),
+            ("/$matcho", Ok(Place::TestMatcho)),
+            ("/%24matcho", Err(NotServed::BadPath)),
             ("/Patient/1", Err(NotServed::NotFound)),
             ("/user/1", Err(NotServed::NotFound)),
             ("/%55ser/1", Err(NotServed::BadPath)),

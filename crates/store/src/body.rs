@@ -16,11 +16,6 @@ impl BodyParts {
     /// The parts of a resource's body: `resourceType`, `id` and `meta` first, then the rest in the
     /// order it came in. The rest of `meta` is kept.
     pub(crate) fn of(target: &Target, content: &Map<String, Value>) -> Self {
-        // A type's name and an id need no escapes.
-        let head = format!(
-            r#"{{"resourceType":"{}","id":"{}","meta":{{"versionId":""#,
-            target.resource_type, target.id
-        );
         let mut tail = String::from("\"");
         let meta = content.get("meta").and_then(Value::as_object);
         for (name, value) in meta.into_iter().flatten() {
@@ -35,13 +30,26 @@ impl BodyParts {
             }
         }
         tail.push('}');
-        Self { head, tail }
+        Self { head: head(target), tail }
+    }
+
+    /// The parts of the same content in another resource.
+    pub(crate) fn moved(self, target: &Target) -> Self {
+        Self { head: head(target), tail: self.tail }
     }
 
     /// The whole body.
     pub(crate) fn join(&self, version: Version, updated: Timestamp) -> String {
         format!(r#"{}{version}","lastUpdated":"{}{}"#, self.head, instant_text(updated), self.tail)
     }
+}
+
+fn head(target: &Target) -> String {
+    // A type's name and an id need no escapes.
+    format!(
+        r#"{{"resourceType":"{}","id":"{}","meta":{{"versionId":""#,
+        target.resource_type, target.id
+    )
 }
 
 fn put_member(json: &mut String, name: &str, value: &Value) {

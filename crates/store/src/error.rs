@@ -41,6 +41,25 @@ pub enum WriteError {
         /// Which of the request's writes.
         index: usize,
     },
+    /// More resources meet the `index`th write's condition than it may touch.
+    #[error("write {index}: several resources match")]
+    SeveralMatches {
+        /// Which of the request's writes.
+        index: usize,
+    },
+    /// The `index`th write's condition leads to another resource than was expected: what depends
+    /// on it is made anew.
+    #[error("write {index}: the condition leads to another resource")]
+    UnexpectedMatch {
+        /// Which of the request's writes.
+        index: usize,
+    },
+    /// To evaluate the `index`th write's condition, or its rows, takes too long.
+    #[error("write {index}: the condition takes too long")]
+    TooExpensive {
+        /// Which of the request's writes.
+        index: usize,
+    },
     /// The `index`th write keeps a secret that is not there.
     #[error("write {index}: there is no secret to keep at `{pointer}`")]
     NoSuchSecret {

@@ -20,4 +20,4 @@ pub use store::{
     HistoryEntry, HistoryMethod, HistoryPageRead, HistoryRead, Read, SearchPage, Store,
     StoreSettings, Stored,
 };
-pub use write::{Change, SecretChange, Write, WriteRequest, Written};
+pub use write::{Change, Matching, SecretChange, Write, WriteRequest, Written};

@@ -26,6 +26,11 @@ pub const QUERY_TIME: Duration = Duration::from_secs(5);
 pub const BUSY_TIME: Duration = Duration::from_secs(2);
 /// Virtual machine instructions of SQLite between two looks at whether the time is up.
 pub const INSTRUCTIONS_BETWEEN_CHECKS: i32 = 4_000;
+/// Looks at whether the time is up that one search of the writer may take: it has no clock, and
+/// others wait for it. Some hundred milliseconds.
+pub const WRITER_SEARCH_CHECKS_MAX: u32 = 5_000;
+/// Resources that are read together.
+pub const READ_TOGETHER_MAX: usize = 10_000;
 /// Pages in the write-ahead log before they are moved to the database.
 pub const WAL_PAGES: i64 = 16_000;
 /// Bytes that the write-ahead log's file keeps when it is empty.

@@ -6,8 +6,8 @@ use firewarden_fhir::{IfMatch, Resource, Target, Timestamp, extract};
 use crate::body::BodyParts;
 use crate::index::{IndexKey, index_rows};
 use crate::packed::{ParameterCode, Value, pack};
-use crate::seal::Seal;
-use crate::{Change, SecretChange, Write, WriteError, WriteRequest};
+use crate::seal::{NotSealed, Seal};
+use crate::{Change, Matching, SecretChange, Write, WriteError, WriteRequest};
 
 /// A request, ready for the writer.
 pub(crate) struct Prepared {
@@ -19,8 +19,16 @@ pub(crate) struct Prepared {
 /// One write, ready.
 pub(crate) struct PreparedWrite {
     pub target: Target,
+    pub matching: Option<Matching>,
     pub rows: RowFilter,
     pub change: PreparedChange,
+}
+
+impl PreparedWrite {
+    /// Whether the index is read before it is applied.
+    pub(crate) fn reads_index(&self) -> bool {
+        self.matching.is_some()
+    }
 }
 
 pub(crate) enum PreparedChange {
@@ -35,6 +43,24 @@ pub(crate) struct Content {
     pub packed: Vec<u8>,
     pub index: Vec<(ParameterCode, IndexKey)>,
     pub secrets: Vec<(String, SealedChange)>,
+}
+
+impl Content {
+    /// The same content, made ready for another resource than it was.
+    pub(crate) fn moved(self, from: &Target, to: &Target, seal: &Seal) -> Result<Self, NotSealed> {
+        let secret = |(pointer, change): (String, SealedChange)| {
+            let change = match change {
+                SealedChange::Keep => SealedChange::Keep,
+                SealedChange::Set(sealed) => {
+                    let secret = seal.unseal(from, &pointer, &sealed)?;
+                    SealedChange::Set(seal.seal(to, &pointer, &secret)?)
+                }
+            };
+            Ok((pointer, change))
+        };
+        let secrets: Result<_, _> = self.secrets.into_iter().map(secret).collect();
+        Ok(Self { body: self.body.moved(to), secrets: secrets?, ..self })
+    }
 }
 
 /// What happens to a secret, sealed already.
@@ -59,7 +85,7 @@ impl Preparer<'_> {
     }
 
     fn write(&self, write: Write) -> Result<PreparedWrite, WriteError> {
-        let Write { target, rows, change } = write;
+        let Write { target, matching, rows, change } = write;
         let change = match change {
             Change::Create { resource, secrets } => {
                 PreparedChange::Create(self.content(&target, &resource, secrets)?)
@@ -69,7 +95,7 @@ impl Preparer<'_> {
             }
             Change::Delete { if_match } => PreparedChange::Delete(if_match),
         };
-        Ok(PreparedWrite { target, rows, change })
+        Ok(PreparedWrite { target, matching, rows, change })
     }
 
     fn content(

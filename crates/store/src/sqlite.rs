@@ -1,11 +1,13 @@
 //! The store on SQLite: one writer thread, readers beside it, one file.
 
+mod allowance;
 mod apply;
 mod connection;
 mod dictionary;
 mod history;
 mod index_writes;
 mod lock;
+mod many;
 mod point;
 pub(crate) mod policies;
 mod pool;
@@ -26,7 +28,7 @@ use crate::limits::{READER_CACHE_KIB, READERS_MAX, WRITES_PREPARED_INLINE_MAX};
 use crate::prepare::Preparer;
 use crate::seal::{Seal, Unsealed};
 use crate::{
-    HistoryPageRead, HistoryRead, Read, SearchPage, StoreError, StoreSettings, WriteError,
+    HistoryPageRead, HistoryRead, Read, SearchPage, StoreError, StoreSettings, Stored, WriteError,
     WriteRequest, Written,
 };
 use connection::unavailable;
@@ -38,7 +40,7 @@ use writer::Writer;
 /// An open database.
 pub(crate) struct Sqlite {
     base_url: String,
-    seal: Seal,
+    seal: Arc<Seal>,
     dictionary: Arc<Dictionary>,
     points: PointReaders,
     pool: Pool,
@@ -54,6 +56,7 @@ impl Sqlite {
         schema::migrate(&mut connection)?;
         let seal = Seal::new(&settings.secrets_key)
             .map_err(|_| StoreError::Unavailable("the secrets key cannot be used".to_owned()))?;
+        let seal = Arc::new(seal);
         secrets::check_key(&connection, &seal)?;
         let dictionary = Arc::new(Dictionary::register(&mut connection).map_err(unavailable)?);
         let version = writer::policy_version(&connection).map_err(unavailable)?;
@@ -67,6 +70,7 @@ impl Sqlite {
             path: settings.path.clone(),
             lock,
             dictionary: dictionary.clone(),
+            seal: seal.clone(),
             policy_version: policy_version.clone(),
         })?;
         Ok(Self {
@@ -111,6 +115,15 @@ impl Sqlite {
     pub(crate) async fn search(&self, search: PermittedSearch) -> Result<SearchPage, StoreError> {
         let dictionary = self.dictionary.clone();
         self.pool.run(move |reading| search::search(reading, &dictionary, &search)).await
+    }
+
+    pub(crate) async fn read_many(
+        &self,
+        targets: Vec<Target>,
+        rows: RowFilter,
+    ) -> Result<Vec<Stored>, StoreError> {
+        let dictionary = self.dictionary.clone();
+        self.pool.run(move |reading| many::read(reading, &dictionary, &targets, &rows)).await
     }
 
     pub(crate) async fn history(

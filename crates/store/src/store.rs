@@ -135,6 +135,16 @@ impl Store {
         self.sqlite.search(search).await
     }
 
+    /// Reads the current versions of several resources of one type, as they are at one moment and
+    /// in the order asked for. One that is deleted or outside the rows is left out.
+    pub async fn read_many(
+        &self,
+        targets: Vec<Target>,
+        rows: &RowFilter,
+    ) -> Result<Vec<Stored>, StoreError> {
+        self.sqlite.read_many(targets, rows.clone()).await
+    }
+
     /// Reads a history, each version inside the rows.
     pub async fn history(
         &self,

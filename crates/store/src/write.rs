@@ -1,6 +1,6 @@
 //! What a write asks for, and what came of it.
 
-use firewarden_access::RowFilter;
+use firewarden_access::{PermittedSearch, RowFilter};
 use firewarden_fhir::{IfMatch, Resource, Target, Timestamp, Version};
 
 use crate::Stored;
@@ -18,12 +18,31 @@ pub struct WriteRequest {
 
 /// One write.
 pub struct Write {
-    /// The resource.
+    /// The resource. With a condition, the one that is created where nothing matches.
     pub target: Target,
+    /// The condition of a conditional write.
+    pub matching: Option<Matching>,
     /// The rows of its type that the permit allows to touch, before and after.
     pub rows: RowFilter,
     /// What happens to it.
     pub change: Change,
+}
+
+/// What a conditional write depends on: the search is made in the transaction of the write, and
+/// sees the writes before it.
+///
+/// Where nothing matches, the target is created, and a deletion has nothing to do. Where one
+/// resource matches, [`Change::Create`] writes nothing, [`Change::Put`] replaces that resource, and
+/// [`Change::Delete`] deletes it. What is replaced or deleted must lie inside the rows of the
+/// write, or the write is refused with [`WriteError::OutsideRows`](crate::WriteError).
+pub struct Matching {
+    /// What is looked for, in the rows that the caller may search.
+    pub search: PermittedSearch,
+    /// More matches are refused. Only a deletion may have more than one.
+    pub matches_max: usize,
+    /// The resource that the writes around it take this one for: when the search leads to another,
+    /// the write is refused, for what depends on it to be made anew. `None` where nothing does.
+    pub expected: Option<Target>,
 }
 
 /// What happens to a resource.
@@ -68,6 +87,10 @@ pub enum Written {
     Updated(Stored),
     /// It was deleted; the version that says so.
     Deleted(Version),
+    /// What a conditional creation would have made is there already; nothing was written.
+    Found(Stored),
+    /// What a conditional deletion found was deleted, each with the version that says so.
+    DeletedMatches(Vec<(Target, Version)>),
     /// There was nothing to delete.
     NotThere,
 }

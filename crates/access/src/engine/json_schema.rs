@@ -22,7 +22,8 @@ use self::sent_value::SentValue;
 use crate::Verdict;
 use crate::document::{Keys, RequestDocument};
 use crate::element_path::ElementPath;
-use crate::limits::{PATTERN_SIZE_BYTES_MAX, TRACE_VALUE_CHARACTERS_MAX};
+use crate::engine::trace::{absent, shortened};
+use crate::limits::PATTERN_SIZE_BYTES_MAX;
 
 /// A compiled json-schema rule.
 #[derive(Debug)]
@@ -117,7 +118,6 @@ impl JsonSchema {
         let asked = self.schema.pointer(error.schema_path().as_str());
         let (keyword, expected) = match asked.and_then(sent) {
             Some(value) if error.kind().keyword() == sent_value::KEYWORD => {
-                let absent = || json!("a value that the request does not have");
                 ("const", value.of(document).cloned().unwrap_or_else(absent))
             }
             Some(_) | None => (error.kind().keyword(), asked.cloned().unwrap_or_default()),
@@ -156,26 +156,6 @@ fn not_a_schema(error: &ValidationError<'_>, at: &ElementPath) -> Issue {
         format!("not valid in a draft-07 schema: {error}")
     };
     Issue::error("invalid", told).at(at)
-}
-
-/// Traces show short values whole, and of long ones that they are there.
-fn shortened(value: &Value) -> Value {
-    let text = value.to_string();
-    if text.chars().nth(TRACE_VALUE_CHARACTERS_MAX).is_none() {
-        return value.clone();
-    }
-    match value {
-        Value::Object(members) => {
-            json!(format!(
-                "an object with {}",
-                members.keys().take(8).cloned().collect::<Vec<_>>().join(", ")
-            ))
-        }
-        Value::Array(items) => json!(format!("a list of {}", items.len())),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-            Value::String(text.chars().take(TRACE_VALUE_CHARACTERS_MAX).collect())
-        }
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use firewarden_fhir::{Issue, TimeRange};
 use serde_json::{Map, Value};
 
-use super::{Link, Period, Policy};
+use super::{Link, Period, Policy, PolicyRows};
 use crate::element_path::ElementPath;
 use crate::engine::Engine;
 use crate::nearest::suggestion;
@@ -39,7 +39,7 @@ const ATTRIBUTES: &[&str] = &[
 ];
 
 /// Attributes that would change what a policy grants, and that this version does not serve.
-const NOT_SERVED: &[&str] = &["rows", "mode"];
+const NOT_SERVED: &[&str] = &["mode"];
 
 /// Values of `type`, and of `engine`, that mark a policy for remote procedure calls.
 const RPC: &[&str] = &["rpc", "allow-rpc", "matcho-rpc"];
@@ -54,13 +54,16 @@ pub(crate) fn read(content: &Map<String, Value>) -> Result<Read, Vec<Issue>> {
     let role_name = reader.role_name();
     let active = reader.active();
     let period = reader.period();
+    let rows = reader.rows();
     let engine = if is_rpc { None } else { reader.engine() };
-    reader.subjects(engine.as_ref(), links.as_deref(), role_name.as_deref());
+    if engine.as_ref().is_some_and(Engine::always_holds) && role_name.is_none() {
+        reader.subjects(links.as_deref(), rows.as_ref());
+    }
     if !reader.errors.is_empty() {
         return Err(reader.errors);
     }
     let policy = engine.filter(|_| active);
-    let policy = policy.map(|engine| Policy { links, role_name, period, engine });
+    let policy = policy.map(|engine| Policy { links, role_name, period, rows, engine });
     Ok(Read { policy, warnings: reader.warnings })
 }
 
@@ -203,30 +206,44 @@ impl Reader<'_> {
         }
     }
 
-    /// An `allow` says for whom.
-    fn subjects(&mut self, engine: Option<&Engine>, links: Option<&[Link]>, role: Option<&str>) {
-        if !matches!(engine, Some(Engine::Allow)) {
-            return;
+    fn rows(&mut self) -> Option<PolicyRows> {
+        match PolicyRows::read(self.content.get("rows")?, &at("rows")) {
+            Ok(rows) => Some(rows),
+            Err(errors) => {
+                self.errors.extend(errors);
+                None
+            }
         }
-        match links {
-            None if role.is_none() => {
-                let told = "`allow` without `link` or `roleName` would let everybody do everything";
+    }
+
+    /// A rule that always holds says for whom, or for which rows.
+    fn subjects(&mut self, links: Option<&[Link]>, rows: Option<&PolicyRows>) {
+        let Some(links) = links else {
+            let every = rows.and_then(PolicyRows::first_every);
+            // Rows that could not be read are told of by themselves.
+            if !self.content.contains_key("rows") {
+                let told = "a rule that holds for every request would let everybody do everything; \
+                            it needs a `link`, a `roleName` or `rows`";
                 self.refuse("required", told, at("link"));
+            } else if let Some(of) = every {
+                let told = format!(
+                    "a rule that holds for every request would let everybody do everything with \
+                     every `{of}`; it needs a `link` or a `roleName`"
+                );
+                self.refuse("required", told, at("rows").member(of.name()));
             }
-            Some(links) if role.is_none() => {
-                let operation = links.iter().find_map(|link| match link {
-                    Link::Operation(id) => Some(id),
-                    Link::User(_) | Link::Client(_) | Link::Unknown => None,
-                });
-                if let Some(id) = operation {
-                    let told = format!(
-                        "links are alternatives: this allows `{id}` to everybody, callers without \
-                         a credential among them"
-                    );
-                    self.doubt(told, at("link"));
-                }
-            }
-            None | Some(_) => {}
+            return;
+        };
+        let operation = links.iter().find_map(|link| match link {
+            Link::Operation(id) => Some(id),
+            Link::User(_) | Link::Client(_) | Link::Unknown => None,
+        });
+        if let Some(id) = operation {
+            let told = format!(
+                "links are alternatives: this allows `{id}` to everybody, callers without a \
+                 credential among them"
+            );
+            self.doubt(told, at("link"));
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use firewarden_access::{
     Asker, Caller, Denial, Permitted, PolicyDatabase, PolicySet, PolicySource, RequestFacts,
-    Verdict, decide,
+    Tested, Verdict, decide, test_policy,
 };
 use firewarden_fhir::request::{Body, RestRequest};
 use firewarden_fhir::search::Handling;
@@ -71,6 +71,7 @@ pub(crate) fn interaction(line: &str, body: Option<&Value>) -> Interaction {
     match line {
         "GET /auth/userinfo" => return Interaction::UserInfo,
         "POST /auth/test-policy" => return Interaction::TestPolicy(Value::Null),
+        "POST /$matcho" => return Interaction::TestMatcho(Value::Null),
         "POST /auth/test-token" => return Interaction::TestToken(SentToken::new("x".into())),
         "GET /health/ready" => return Interaction::HealthDetails,
         "GET /metrics" => return Interaction::Metrics,
@@ -111,6 +112,11 @@ pub(crate) fn decided(
     let database = Arc::new(NoDatabase);
     let asker = Asker { caller: Arc::clone(who), facts: facts(line), database, now: now() };
     answer(decide(policies, asker, interaction(line, body)))
+}
+
+/// What comes of trying a policy on a document.
+pub(crate) fn tested(policy: &Value, document: &Value) -> Tested {
+    answer(test_policy(document, &object(policy), &NoDatabase, now()))
 }
 
 /// The output of a future that waits for nothing.

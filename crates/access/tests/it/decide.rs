@@ -12,33 +12,34 @@ fn check(name: &str, case: &Value) {
     let request = case["request"].as_str().unwrap();
     let decision = cases::decided(&policies, &caller, request, case.get("body"));
     let expect = case["expect"].as_object().unwrap();
-    let shown = match &decision {
+    let shown = match decision {
         Ok(permitted) => shown_permit(permitted, expect),
-        Err(denial) => shown_denial(denial),
+        Err(denial) => shown_denial(&denial),
     };
     let told: Map<String, Value> =
         shown.into_iter().filter(|(key, _)| expect.contains_key(key)).collect();
     assert_eq!(&told, expect, "{name}");
 }
 
-/// The permit, with the rows of the types that are asked for.
-fn shown_permit(permitted: &Permitted, expect: &Map<String, Value>) -> Map<String, Value> {
-    let asked = expect.get("rows").and_then(Value::as_object);
-    let rows: Map<String, Value> = asked
-        .into_iter()
-        .flatten()
-        .map(|(of, _)| {
-            let rows = cases::answer(permitted.rows(ResourceType::parse(of).unwrap()));
-            let reach = match rows.reach() {
-                Reach::Nothing => "nothing",
-                Reach::Some(_) => "some",
-                Reach::Everything => "everything",
-            };
-            (of.clone(), reach.into())
-        })
-        .collect();
-    let granted_by = permitted.granted_by();
-    cases::object(&json!({"decision": "permit", "granted_by": granted_by, "rows": rows}))
+/// The permit, with the rows of the types that are asked for: those of the interaction, and those
+/// that are reached on the way.
+fn shown_permit(permitted: Permitted, expect: &Map<String, Value>) -> Map<String, Value> {
+    let shown = |key: &str, rows: &dyn Fn(ResourceType) -> String| -> Value {
+        let types = expect.get(key).and_then(Value::as_object).into_iter().flatten();
+        let types = types.map(|(of, _)| (of.clone(), ResourceType::parse(of).unwrap()));
+        types.map(|(name, of)| (name, Value::from(rows(of)))).collect()
+    };
+    let (_, rows) = permitted.into_parts();
+    let reached = |of| match cases::answer(rows.reached(of)) {
+        Some(rows) => rows.to_string(),
+        None => "denied".to_owned(),
+    };
+    cases::object(&json!({
+        "decision": "permit",
+        "granted_by": rows.granted_by(),
+        "rows": shown("rows", &|of| cases::answer(rows.of(of)).to_string()),
+        "reached": shown("reached", &reached),
+    }))
 }
 
 fn shown_denial(denial: &Denial) -> Map<String, Value> {
@@ -48,8 +49,29 @@ fn shown_denial(denial: &Denial) -> Map<String, Value> {
         .map(|considered| (considered.policy.clone(), considered.verdict.name().into()))
         .collect();
     cases::object(&json!({
-        "decision": "deny", "anonymous": denial.anonymous, "considered": considered,
+        "decision": "deny",
+        "reason": denial.reason.name(),
+        "anonymous": denial.anonymous,
+        "considered": considered,
     }))
+}
+
+/// A case with several `requests`, each with members of its own beside those of the case.
+fn check_each(name: &str, case: &Value) {
+    let Some(requests) = case["requests"].as_array() else {
+        return check(name, case);
+    };
+    for request in requests {
+        let mut whole = cases::object(case);
+        whole.extend(cases::object(request));
+        let name = format!("{name}: {}", request["name"].as_str().unwrap_or_default());
+        check(&name, &Value::Object(whole));
+    }
+}
+
+#[test]
+fn rows_are_as_the_cases_say() {
+    cases::each_case("rows", check_each);
 }
 
 #[test]

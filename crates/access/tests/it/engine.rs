@@ -1,3 +1,5 @@
 //! The engines, each with its cases.
 
+mod complex;
 mod json_schema;
+mod matcho;

@@ -17,6 +17,7 @@ const REQUESTS: &[&str] = &[
     "PUT /AccessPolicy/p",
     "GET /fhir/AuditEvent",
     "POST /auth/test-policy",
+    "POST /$matcho",
     "POST /auth/test-token",
     "GET /health/ready",
     "GET /metrics",
@@ -70,11 +71,16 @@ fn any_object() -> impl Strategy<Value = Map<String, Value>> {
 fn any_policy() -> impl Strategy<Value = Value> {
     let engine = prop::sample::select(vec!["json-schema", "allow", "matcho", "sql", "complex"]);
     (engine, any_value(), prop::option::of(any_value()), any_object()).prop_map(
-        |(engine, schema, link, more)| {
+        |(engine, rule, link, more)| {
             let mut policy = more;
             policy.insert("id".into(), "p".into());
             policy.insert("engine".into(), engine.into());
-            policy.insert("schema".into(), schema);
+            let attribute = match engine {
+                "complex" => "and",
+                "json-schema" | "allow" => "schema",
+                engine => engine,
+            };
+            policy.insert(attribute.into(), rule);
             policy.extend(link.map(|link| ("link".to_owned(), link)));
             Value::Object(policy)
         },

@@ -104,6 +104,7 @@ fn requests() -> Vec<(&'static str, Option<Value>)> {
         ("PUT /AccessPolicy/mine", Some(json!({"engine": "allow"}))),
         ("GET /auth/userinfo", None),
         ("POST /auth/test-policy", None),
+        ("POST /$matcho", None),
         ("POST /auth/test-token", None),
         ("GET /health/ready", None),
         ("GET /metrics", None),

@@ -82,6 +82,7 @@ async fn prepare(
         | Interaction::HistorySystem(_)
         | Interaction::UserInfo
         | Interaction::TestPolicy(_)
+        | Interaction::TestMatcho(_)
         | Interaction::TestToken(_)
         | Interaction::Explain(_)
         | Interaction::HealthDetails

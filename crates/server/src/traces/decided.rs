@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use firewarden_access::{
     Asker, BodyKept, Caller, Considered, Denial, Permitted, PolicyDatabase, PolicySet, Reasons,
-    RequestFacts, RowFilter, reasons, rows_text, ruled_by,
+    RequestFacts, RowFilter, reasons, ruled_by,
 };
 use firewarden_fhir::{Explain, Interaction, Resource, ResourceType, SentToken, Timestamp};
 use serde_json::{Map, Value};
@@ -31,6 +31,7 @@ impl Line {
                 Interaction::Update(target.clone(), bare(resource), *if_match)
             }
             Interaction::TestPolicy(_) => Interaction::TestPolicy(Value::Null),
+            Interaction::TestMatcho(_) => Interaction::TestMatcho(Value::Null),
             Interaction::TestToken(_) => Interaction::TestToken(SentToken::new(String::new())),
             Interaction::Explain(Explain::Request(_)) => {
                 Interaction::Explain(Explain::Request(Value::Null))
@@ -203,7 +204,7 @@ impl Decided {
             allowed,
             ruled_by: ruled_by(&self.line.interaction),
             granted_by,
-            rows: rows.map(rows_text),
+            rows: rows.map(ToString::to_string),
             reasons: reasons.unwrap_or_default().with_verdicts(considered),
         };
         let mut told = told.to_json();

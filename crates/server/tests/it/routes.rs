@@ -80,6 +80,8 @@ fn guarded() -> Vec<Route> {
     routes.push(Route { line: "POST /auth/explain".into(), body: Some(asked) });
     let asked = json!({"tests": []});
     routes.push(Route { line: "POST /auth/policy-tests".into(), body: Some(asked) });
+    let asked = json!({"matcho": {"a": 1}, "resource": {"a": 1}});
+    routes.push(Route { line: "POST /$matcho".into(), body: Some(asked) });
     let asked = json!({"token": "a.b.c"});
     routes.push(Route { line: "POST /auth/test-token".into(), body: Some(asked) });
     routes.push(Route { line: "GET /metrics".into(), body: None });

@@ -169,3 +169,61 @@ async fn what_is_told_of_a_fault_shows_no_secret() {
     }
     assert_eq!(files_with_canary(server.folder.path()), Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn operations_that_would_read_secrets_are_not_served_and_tell_none() {
+    let server = server().await;
+    server.trust().await;
+    let alice = crate::harness::token("alice");
+    let parameters = json!({"resourceType": "Parameters", "parameter": [
+        {"name": "expression", "valueString": "Client.secret"},
+        {"name": "query", "valueString": "select * from secrets"},
+    ]});
+    for (case, line) in [
+        (93, "GET /$export"),
+        (93, "GET /fhir/$export"),
+        (93, "POST /fhir/$export"),
+        (93, "GET /fhir/$export?_type=TokenIntrospector,Client,User,Session,IdentityProvider"),
+        (93, "GET /fhir/Client/$export"),
+        (93, "GET /fhir/Group/canary/$export"),
+        (96, "POST /fhir/$fhirpath"),
+        (96, "POST /fhir/Client/canary/$fhirpath"),
+        (96, "POST /Client/$fhirpath"),
+        (96, "POST /$sql"),
+        (96, "POST /fhir/$sql"),
+        (96, "GET /$psql"),
+        (96, "PATCH /Client/canary"),
+        (96, "PATCH /fhir/TokenIntrospector/canary"),
+    ] {
+        let ask = |ask: crate::http::Ask| {
+            if line.starts_with("GET") { ask } else { ask.json(&parameters) }
+        };
+        let anonymous = ask(server.ask(line)).await;
+        let nobody = ask(server.bearer(&alice, line)).await;
+        let root = ask(server.root(line)).await;
+        let served = if line.starts_with("PATCH") { 405 } else { 404 };
+        for (answer, status) in [(anonymous, 401), (nobody, served), (root, served)] {
+            assert_eq!(answer.status, status, "case {case}: {line}: {answer:?}");
+            assert!(!holds_canary(&answer), "case {case}: {line}: {answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_record_of_a_request_holds_its_query_or_its_token() {
+    let server = server().await;
+    server.trust().await;
+    let of = json!({"reference": "TokenIntrospector/external"});
+    server.put(json!({"resourceType": "User", "id": "alice", "introspector": of})).await;
+    server.put(crate::harness::allow_user("alice")).await;
+    let token = crate::harness::token("alice");
+    server.bearer(&token, &format!("GET /fhir/Patient?name={CANARY}")).await.is(200);
+    server.bearer(CANARY, &format!("GET /fhir/Patient?name={CANARY}")).await.is(401);
+    // Case 104: there are no records in the database yet, and nobody may write one.
+    for line in ["GET /fhir/AuditEvent", "GET /fhir/AuditEvent/_history", "GET /fhir/_history"] {
+        let answer = server.root(line).await.is(200);
+        assert!(!answer.text.contains(r#""AuditEvent""#), "{answer:?}");
+        assert!(!holds_canary(&answer) && !answer.text.contains(&token), "{answer:?}");
+    }
+    assert_eq!(files_with_canary(server.folder.path()), Vec::<String>::new());
+}

@@ -4,7 +4,7 @@ use firewarden_testkit::{Answer, FakeEndpoint, FakeProvider, Reply, SigningKey, 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::harness::{TestServer, claims, now_s};
+use crate::harness::{PATIENCE, TestServer, claims, now_s};
 use crate::trust::{judged, outgoing, remote, sent, trusting, with};
 
 const LINE: &str = "GET /auth/userinfo";
@@ -112,6 +112,31 @@ async fn an_unsound_answer_leaves_the_known_keys_as_they_are() {
 }
 
 #[tokio::test]
+async fn a_token_whose_keys_were_not_to_be_had_is_not_held_to_be_invalid() {
+    let (server, provider) =
+        (outgoing().await, FakeProvider::start(vec![key("ES256").jwk()]).await);
+    provider.answer(Answer::Status(500));
+    server.put(remote("remote", &provider)).await;
+    let token = minted(&provider, "p256", 0);
+    judged(&server, &[sent(72, "before", &token, 503)]).await;
+    provider.answer(Answer::Keys);
+    // The same token, of the same introspector: refused for want of keys, and only until the next
+    // attempt to have them.
+    let accepted = async {
+        loop {
+            let answer = server.bearer(&token, LINE).await;
+            if answer.status == 200 {
+                break;
+            }
+            assert_eq!(answer.status, 503, "case 72: {answer:?}");
+            let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+            assert!(wait <= 10, "case 72: {answer:?}");
+        }
+    };
+    tokio::time::timeout(PATIENCE, accepted).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_host_that_resolves_to_a_private_address_is_not_connected_to() {
     let server = TestServer::start().await;
     let provider = FakeProvider::start(vec![key("ES256").jwk()]).await;
@@ -205,6 +230,7 @@ async fn unknown_opaque_tokens_take_turns() {
     for answer in answers {
         answer.is(401);
     }
+    judged(&server, &[sent(82, "the known token is still known", "good", 200)]).await;
     assert_eq!(endpoint.requests(), 1 + TOKENS);
 }
 

@@ -1,24 +1,29 @@
 //! One request applied: all its writes, or the reason why none.
 
+mod conditional;
+
 use std::sync::Arc;
 
 use firewarden_access::{Reach, RowFilter};
 use firewarden_fhir::{IfMatch, Target, Timestamp, Version};
 use rusqlite::{Connection, OptionalExtension};
 
-use super::dictionary::{Dictionary, TypeCode};
-use super::index_writes::{IndexRow, Move};
+use super::allowance::Allowance;
+use super::dictionary::{Dictionary, Systems, TypeCode};
+use super::index_writes::{IndexRow, IndexWrites, Move};
 use super::{row, secrets};
 use crate::index::{IndexKey, difference, index_rows};
 use crate::packed::{ParameterCode, unpack};
 use crate::prepare::{Content, PreparedChange, PreparedWrite};
+use crate::seal::Seal;
 use crate::{HistoryMethod, Stored, WriteError, Written};
 
 /// What a request did.
 pub(crate) struct Applied {
     pub written: Vec<Written>,
-    /// Index rows are not read by writes, and so are written at the end of the batch.
-    pub index: Vec<(IndexRow, Move)>,
+    /// The index rows that are not written yet. Few writes read them, and so they are left for the
+    /// end of the batch.
+    pub index: Changes,
     /// Whether a policy, or what policies depend on, has changed.
     pub policies_changed: bool,
 }
@@ -35,10 +40,19 @@ impl From<rusqlite::Error> for Failed {
     }
 }
 
+/// What writes are applied with.
+#[derive(Clone, Copy)]
+pub(crate) struct Tools<'a> {
+    pub connection: &'a Connection,
+    pub dictionary: &'a Dictionary,
+    pub seal: &'a Seal,
+    pub allowance: &'a Allowance,
+}
+
 /// Applies the writes in their order. After a failure the caller rolls back.
 pub(crate) fn apply(
-    connection: &Connection,
-    dictionary: &Dictionary,
+    tools: Tools<'_>,
+    systems: &mut Systems,
     now: Timestamp,
     writes: Vec<PreparedWrite>,
 ) -> Result<Applied, Failed> {
@@ -48,19 +62,32 @@ pub(crate) fn apply(
         policies_changed: false,
     };
     for (index, write) in writes.into_iter().enumerate() {
-        let type_code = dictionary.resource_type(write.target.resource_type);
-        let one = One { connection, index, type_code, target: write.target, now };
-        let decides = one.target.resource_type.is_configuration();
-        let (written, changes) = one.apply(&write.rows, write.change)?;
-        applied.policies_changed |= decides && !matches!(written, Written::NotThere);
+        if write.reads_index() {
+            let before = IndexWrites::of(std::mem::take(&mut applied.index));
+            before.write(tools.connection, tools.dictionary, systems)?;
+        }
+        let decides = write.target.resource_type.is_configuration();
+        let (written, changes) = conditional::write(tools, (index, now), write)?;
+        applied.policies_changed |= decides && changes_something(&written);
         applied.written.push(written);
         applied.index.extend(changes);
     }
     Ok(applied)
 }
 
-/// One write of a request.
+fn changes_something(written: &Written) -> bool {
+    match written {
+        Written::Created(_)
+        | Written::Updated(_)
+        | Written::Deleted(_)
+        | Written::DeletedMatches(_) => true,
+        Written::Found(_) | Written::NotThere => false,
+    }
+}
+
+/// One write of a request, to one resource.
 struct One<'a> {
+    tools: Tools<'a>,
     connection: &'a Connection,
     index: usize,
     type_code: TypeCode,
@@ -77,10 +104,16 @@ struct Current {
     packed: Option<Vec<u8>>,
 }
 
-type Changes = Vec<(IndexRow, Move)>;
+/// Changes of index rows.
+pub(crate) type Changes = Vec<(IndexRow, Move)>;
 type Keys = Vec<(ParameterCode, IndexKey)>;
 
-impl One<'_> {
+impl<'a> One<'a> {
+    fn new(tools: Tools<'a>, (index, now): (usize, Timestamp), target: Target) -> Self {
+        let type_code = tools.dictionary.resource_type(target.resource_type);
+        Self { tools, connection: tools.connection, index, type_code, target, now }
+    }
+
     fn apply(self, rows: &RowFilter, change: PreparedChange) -> Result<(Written, Changes), Failed> {
         // INVARIANT: rows are judged here, in the transaction of the write.
         match (rows.reach(), change) {
@@ -93,7 +126,9 @@ impl One<'_> {
             (Reach::Nothing | Reach::Some(_), PreparedChange::Delete(_)) => {
                 Ok((Written::NotThere, Vec::new()))
             }
-            (Reach::Everything, PreparedChange::Create(content)) => self.create(content),
+            (Reach::Everything, PreparedChange::Create(content)) => {
+                self.create(content, HistoryMethod::Post)
+            }
             (Reach::Everything, PreparedChange::Put(content, if_match)) => {
                 self.put(content, if_match)
             }
@@ -101,11 +136,35 @@ impl One<'_> {
         }
     }
 
-    fn create(self, content: Content) -> Result<(Written, Changes), Failed> {
+    /// Creates what a conditional update did not find.
+    fn put_new(
+        self,
+        rows: &RowFilter,
+        content: Content,
+        if_match: IfMatch,
+    ) -> Result<(Written, Changes), Failed> {
+        self.require(if_match, None)?;
+        match rows.reach() {
+            Reach::Nothing | Reach::Some(_) => {
+                Err(Failed::Refused(WriteError::OutsideRows { index: self.index }))
+            }
+            Reach::Everything => self.create(content, HistoryMethod::Put),
+        }
+    }
+
+    /// Whether the current version is inside the rows.
+    fn finds_inside(&self, rows: &RowFilter) -> Result<bool, Failed> {
+        Ok(match rows.reach() {
+            Reach::Nothing | Reach::Some(_) => false,
+            Reach::Everything => true,
+        })
+    }
+
+    fn create(self, content: Content, method: HistoryMethod) -> Result<(Written, Changes), Failed> {
         if self.current()?.is_some() {
             return Err(Failed::Refused(WriteError::IdTaken { index: self.index }));
         }
-        self.insert(content, HistoryMethod::Post)
+        self.insert(content, method)
     }
 
     fn put(self, content: Content, if_match: IfMatch) -> Result<(Written, Changes), Failed> {

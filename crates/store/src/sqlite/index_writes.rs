@@ -62,6 +62,10 @@ pub(crate) struct IndexWrites {
 }
 
 impl IndexWrites {
+    pub(crate) fn of(changes: Vec<(IndexRow, Move)>) -> Self {
+        Self { rows: changes.into_iter().collect() }
+    }
+
     pub(crate) fn extend(&mut self, changes: Vec<(IndexRow, Move)>) {
         self.rows.extend(changes);
     }

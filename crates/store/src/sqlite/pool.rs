@@ -21,7 +21,7 @@ pub(crate) struct Pool {
 /// A snapshot of the database, for one query.
 pub(crate) struct Reading<'a> {
     pub connection: &'a Connection,
-    over: &'a AtomicBool,
+    pub over: &'a AtomicBool,
 }
 
 impl Reading<'_> {

@@ -37,6 +37,22 @@ pub(crate) fn search(
     }
 }
 
+/// The first matches, inside the rows: for a write on a condition.
+pub(crate) fn first(
+    reading: &Reading<'_>,
+    dictionary: &Dictionary,
+    search: &PermittedSearch,
+    count: usize,
+) -> Result<Vec<Stored>, StoreError> {
+    match search.rows().reach() {
+        Reach::Nothing | Reach::Some(_) => Ok(Vec::new()),
+        Reach::Everything => {
+            let search = Search::new(reading, dictionary, search.query())?;
+            search.bodies(search.matches(None, count)?)
+        }
+    }
+}
+
 struct Search<'a> {
     reading: &'a Reading<'a>,
     query: &'a SearchQuery,
@@ -86,11 +102,12 @@ impl<'a> Search<'a> {
         };
         let last = matches.last().filter(|_| more);
         let next = last.map(|last| self.order.cursor(last.place.clone()));
-        let matches: Result<Vec<_>, _> = matches
-            .into_iter()
-            .map(|found| found.stored.map_or_else(|| self.stored(found.place.key), Ok))
-            .collect();
-        Ok(SearchPage { matches: matches?, total, next })
+        Ok(SearchPage { matches: self.bodies(matches)?, total, next })
+    }
+
+    fn bodies(&self, matches: Vec<Match>) -> Result<Vec<Stored>, StoreError> {
+        let body = |found: Match| found.stored.map_or_else(|| self.stored(found.place.key), Ok);
+        matches.into_iter().map(body).collect()
     }
 
     /// The first matches after a place, in the order of the search.

@@ -10,12 +10,14 @@ use rusqlite::Connection;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
-use super::apply::{Failed, apply};
+use super::allowance::Allowance;
+use super::apply::{Failed, Tools, apply};
 use super::connection;
 use super::dictionary::{Dictionary, Systems};
 use super::index_writes::IndexWrites;
 use crate::limits::{BATCH_REQUESTS_MAX, BATCH_WRITES_MAX, WRITE_QUEUE_REQUESTS_MAX};
-use crate::prepare::Prepared;
+use crate::prepare::{Prepared, PreparedWrite};
+use crate::seal::Seal;
 use crate::{StoreError, WriteError, Written};
 
 type Outcome = Result<Vec<Written>, WriteError>;
@@ -45,6 +47,7 @@ pub(crate) struct Start {
     pub path: PathBuf,
     pub lock: File,
     pub dictionary: Arc<Dictionary>,
+    pub seal: Arc<Seal>,
     pub policy_version: Arc<AtomicU64>,
 }
 
@@ -52,10 +55,13 @@ impl Writer {
     pub(crate) fn start(start: Start) -> Result<Self, StoreError> {
         let (queue, requests) = mpsc::channel(WRITE_QUEUE_REQUESTS_MAX);
         let connected = Arc::new(AtomicBool::new(true));
+        let mut connection = start.connection;
+        let allowance = Allowance::of(&mut connection).map_err(connection::unavailable)?;
         let thread = WriterThread {
-            connection: Some(start.connection),
+            connection: Some((connection, allowance)),
             path: start.path,
             dictionary: start.dictionary,
+            seal: start.seal,
             systems: Systems::default(),
             policy_version: start.policy_version,
             connected: connected.clone(),
@@ -113,9 +119,10 @@ pub(crate) fn policy_version(connection: &Connection) -> rusqlite::Result<u64> {
 
 struct WriterThread {
     /// `None` after a failure, until it can be opened again.
-    connection: Option<Connection>,
+    connection: Option<(Connection, Allowance)>,
     path: PathBuf,
     dictionary: Arc<Dictionary>,
+    seal: Arc<Seal>,
     systems: Systems,
     policy_version: Arc<AtomicU64>,
     connected: Arc<AtomicBool>,
@@ -172,16 +179,19 @@ impl WriterThread {
             Some(connection) => connection,
             None => self.reopen().map_err(before)?,
         };
-        let connection = self.connection.insert(connection);
+        let (connection, allowance) = self.connection.insert(connection);
         run(connection, "BEGIN IMMEDIATE").map_err(before)?;
-        let mut policies = policy_version(connection).map_err(before)?;
-        let mut index = IndexWrites::default();
-        let mut outcomes = Vec::with_capacity(requests.len());
-        for request in requests {
-            let outcome = one(connection, &self.dictionary, request, (&mut policies, &mut index));
-            outcomes.push(outcome.map_err(before)?);
-        }
-        index.write(connection, &self.dictionary, &mut self.systems).map_err(before)?;
+        let mut batch = Batch {
+            tools: Tools { connection, dictionary: &self.dictionary, seal: &self.seal, allowance },
+            systems: &mut self.systems,
+            policies: policy_version(connection).map_err(before)?,
+            index: IndexWrites::default(),
+        };
+        let outcomes: rusqlite::Result<Vec<_>> =
+            requests.into_iter().map(|request| batch.one(request)).collect();
+        let outcomes = outcomes.map_err(before)?;
+        batch.write_index().map_err(before)?;
+        let policies = batch.policies;
         run(connection, "COMMIT").map_err(BatchFailed::AtCommit)?;
         self.policy_version.store(policies, Ordering::Release);
         Ok(outcomes)
@@ -208,16 +218,17 @@ impl WriterThread {
         }
     }
 
-    fn reopen(&mut self) -> rusqlite::Result<Connection> {
-        let connection = connection::open_writer(&self.path)?;
+    fn reopen(&mut self) -> rusqlite::Result<(Connection, Allowance)> {
+        let mut connection = connection::open_writer(&self.path)?;
+        let allowance = Allowance::of(&mut connection)?;
         // What a commit of unknown fate has changed counts from here on.
         self.policy_version.store(policy_version(&connection)?, Ordering::Release);
         self.connected.store(true, Ordering::Release);
-        Ok(connection)
+        Ok((connection, allowance))
     }
 
     fn checkpoint(&self) -> Result<(), StoreError> {
-        let Some(connection) = &self.connection else {
+        let Some((connection, _)) = &self.connection else {
             return Err(StoreError::Unavailable("the writer has no database".to_owned()));
         };
         connection
@@ -248,39 +259,62 @@ fn gather(
     (jobs, None)
 }
 
-/// Applies one request in a savepoint of its own. An error is one of the whole batch.
-fn one(
-    connection: &Connection,
-    dictionary: &Dictionary,
-    request: Prepared,
-    (policies, index): (&mut u64, &mut IndexWrites),
-) -> rusqlite::Result<Outcome> {
-    // INVARIANT: a decision counts only while the policies it was made on are current.
-    if request.policy_version.is_some_and(|version| version != *policies) {
-        return Ok(Err(WriteError::StaleDecision));
-    }
-    run(connection, "SAVEPOINT request")?;
-    match apply(connection, dictionary, request.now, request.writes) {
-        Ok(applied) => {
-            if applied.policies_changed {
-                run(connection, "UPDATE state SET policy_version = policy_version + 1")?;
-                *policies += 1;
+/// What is committed together.
+struct Batch<'a> {
+    tools: Tools<'a>,
+    systems: &'a mut Systems,
+    /// The version of the policies so far.
+    policies: u64,
+    /// The index rows of the requests so far that are not written yet.
+    index: IndexWrites,
+}
+
+impl Batch<'_> {
+    /// Applies one request in a savepoint of its own. An error is one of the whole batch.
+    fn one(&mut self, request: Prepared) -> rusqlite::Result<Outcome> {
+        // INVARIANT: a decision counts only while the policies it was made on are current.
+        if request.policy_version.is_some_and(|version| version != self.policies) {
+            return Ok(Err(WriteError::StaleDecision));
+        }
+        let reads_index = request.writes.iter().any(PreparedWrite::reads_index);
+        if reads_index {
+            // Before the savepoint: these rows stay when the request is rolled back.
+            self.write_index()?;
+        }
+        let connection = self.tools.connection;
+        run(connection, "SAVEPOINT request")?;
+        let outcome = apply(self.tools, self.systems, request.now, request.writes);
+        if outcome.is_err() && reads_index {
+            // A system's number that was given within the savepoint is gone with it.
+            self.systems.forget();
+        }
+        match outcome {
+            Ok(applied) => {
+                if applied.policies_changed {
+                    run(connection, "UPDATE state SET policy_version = policy_version + 1")?;
+                    self.policies += 1;
+                }
+                run(connection, "RELEASE request")?;
+                self.index.extend(applied.index);
+                Ok(Ok(applied.written))
             }
-            run(connection, "RELEASE request")?;
-            index.extend(applied.index);
-            Ok(Ok(applied.written))
+            Err(Failed::Refused(refusal)) => {
+                roll_back(connection)?;
+                Ok(Err(refusal))
+            }
+            // SQLite ends the whole transaction itself after some errors.
+            Err(Failed::Database(error)) if connection.is_autocommit() => Err(error),
+            Err(Failed::Database(error)) => {
+                roll_back(connection)?;
+                tracing::error!(%error, "a write failed");
+                Ok(Err(WriteError::Unavailable(error.to_string())))
+            }
         }
-        Err(Failed::Refused(refusal)) => {
-            roll_back(connection)?;
-            Ok(Err(refusal))
-        }
-        // SQLite ends the whole transaction itself after some errors.
-        Err(Failed::Database(error)) if connection.is_autocommit() => Err(error),
-        Err(Failed::Database(error)) => {
-            roll_back(connection)?;
-            tracing::error!(%error, "a write failed");
-            Ok(Err(WriteError::Unavailable(error.to_string())))
-        }
+    }
+
+    fn write_index(&mut self) -> rusqlite::Result<()> {
+        let Tools { connection, dictionary, .. } = self.tools;
+        std::mem::take(&mut self.index).write(connection, dictionary, self.systems)
     }
 }
 
@@ -299,12 +333,13 @@ mod tests {
     use firewarden_fhir::{Id, IfMatch, ResourceType, Target, Timestamp};
 
     use super::*;
-    use crate::prepare::{PreparedChange, PreparedWrite};
+    use crate::prepare::PreparedChange;
 
     fn request(writes: usize) -> Message {
         let of = ResourceType::parse("Patient").unwrap();
         let write = |_| PreparedWrite {
             target: Target::new(of, Id::parse("a").unwrap()),
+            matching: None,
             rows: SystemTask::InitBundle.rows(of),
             change: PreparedChange::Delete(IfMatch::Any),
         };
@@ -333,9 +368,11 @@ mod tests {
     fn thread_on(path: PathBuf) -> WriterThread {
         let mut connection = connection::open_writer(&path).unwrap();
         super::super::schema::migrate(&mut connection).unwrap();
+        let allowance = Allowance::of(&mut connection).unwrap();
         WriterThread {
             dictionary: Arc::new(Dictionary::register(&mut connection).unwrap()),
-            connection: Some(connection),
+            seal: Arc::new(Seal::new(&[7; 32]).unwrap()),
+            connection: Some((connection, allowance)),
             path,
             systems: Systems::default(),
             policy_version: Arc::new(AtomicU64::new(0)),
@@ -367,7 +404,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut thread = thread_on(folder.path().join("db"));
         assert_eq!(told(&mut thread, 2), ["done", "done"]);
-        thread.connection.as_mut().unwrap().commit_hook(Some(|| true)).unwrap();
+        thread.connection.as_mut().unwrap().0.commit_hook(Some(|| true)).unwrap();
         assert_eq!(told(&mut thread, 2), ["unknown", "unknown"]);
         assert_eq!(told(&mut thread, 2), ["done", "done"]);
     }

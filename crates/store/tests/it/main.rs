@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod conditional;
 mod histories;
 mod matching;
 mod opened;

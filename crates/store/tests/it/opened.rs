@@ -69,7 +69,7 @@ pub(crate) fn create(on: &str, content: &str) -> Write {
     let target = target(on);
     let resource = resource(target.resource_type, content);
     let change = Change::Create { resource, secrets: Vec::new() };
-    Write { target, rows: everything(), change }
+    Write { target, matching: None, rows: everything(), change }
 }
 
 pub(crate) fn put(on: &str, content: &str) -> Write {
@@ -84,12 +84,13 @@ pub(crate) fn put_with(
 ) -> Write {
     let target = target(on);
     let resource = resource(target.resource_type, content);
-    Write { target, rows: everything(), change: Change::Put { resource, if_match, secrets } }
+    let change = Change::Put { resource, if_match, secrets };
+    Write { target, matching: None, rows: everything(), change }
 }
 
 pub(crate) fn delete(on: &str) -> Write {
     let change = Change::Delete { if_match: IfMatch::Any };
-    Write { target: target(on), rows: everything(), change }
+    Write { target: target(on), matching: None, rows: everything(), change }
 }
 
 pub(crate) fn outside(write: Write) -> Write {
@@ -118,6 +119,11 @@ pub(crate) fn told(written: &Written) -> String {
         Written::Created(stored) => format!("created {}", stored.version),
         Written::Updated(stored) => format!("updated {}", stored.version),
         Written::Deleted(version) => format!("deleted {version}"),
+        Written::Found(stored) => format!("found {}", stored.target),
+        Written::DeletedMatches(all) => {
+            let all: Vec<_> = all.iter().map(|(target, v)| format!("{target} {v}")).collect();
+            format!("deleted {}", all.join(", "))
+        }
         Written::NotThere => "not there".to_owned(),
     }
 }

@@ -246,3 +246,19 @@ async fn the_queue_of_writes_is_bounded() {
         write.await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn several_resources_are_read_in_the_order_asked_for() {
+    let Opened { store, .. } = &open();
+    write(store, vec![create("Patient/a", "{}"), put("Patient/a", "{}")]).await.unwrap();
+    write(store, vec![create("Patient/b", "{}"), create("Patient/c", "{}")]).await.unwrap();
+    write(store, vec![delete("Patient/b")]).await.unwrap();
+    let targets = ["Patient/c", "Patient/never", "Patient/b", "Patient/a"].map(target).to_vec();
+    let read = store.read_many(targets.clone(), &everything()).await.unwrap();
+    let read: Vec<_> = read.iter().map(|s| format!("{} {}", s.target, s.version)).collect();
+    assert_eq!(read, ["Patient/c 1", "Patient/a 2"]);
+    assert!(store.read_many(targets, &nothing()).await.unwrap().is_empty());
+    let many = vec![target("Patient/a"); firewarden_store::limits::READ_TOGETHER_MAX + 1];
+    let refused = store.read_many(many, &everything()).await;
+    assert!(matches!(refused, Err(firewarden_store::StoreError::TooExpensive)));
+}

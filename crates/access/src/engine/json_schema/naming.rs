@@ -5,38 +5,7 @@ use std::collections::BTreeSet;
 use firewarden_fhir::ResourceType;
 use serde_json::{Map, Value};
 
-/// A place in the request document that tells the type.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Document,
-    Params,
-    Type,
-    Uri,
-}
-
-impl Place {
-    fn member(self, name: &str) -> Option<Self> {
-        match (self, name) {
-            (Self::Document, "params") => Some(Self::Params),
-            (Self::Document, "uri") => Some(Self::Uri),
-            (Self::Params, "resource/type") => Some(Self::Type),
-            (Self::Document | Self::Params | Self::Type | Self::Uri, _) => None,
-        }
-    }
-
-    /// The type that this text names here.
-    fn names(self, text: &str) -> Option<ResourceType> {
-        match self {
-            Self::Document | Self::Params => None,
-            Self::Type => ResourceType::parse(text),
-            Self::Uri => {
-                let path = text.strip_prefix('/')?;
-                let path = path.strip_prefix("fhir/").unwrap_or(path);
-                ResourceType::parse(path.split('/').next()?)
-            }
-        }
-    }
-}
+use crate::engine::named_type::Place;
 
 /// The types that a checked schema names: by `const` or `enum` on `params.resource/type` or `uri`,
 /// reached through `properties` with `required`, `allOf`, and every branch of `anyOf` or `oneOf`.
@@ -94,7 +63,7 @@ impl<'a> Reader<'a> {
         keywords: &Map<String, Value>,
         place: Place,
     ) -> Option<BTreeSet<ResourceType>> {
-        if matches!(place, Place::Document | Place::Params) {
+        if !place.tells_type() {
             return None;
         }
         let one = keywords.get("const").map(std::slice::from_ref);

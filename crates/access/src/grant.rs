@@ -1,0 +1,125 @@
+//! What the policies grant of one interaction.
+
+use firewarden_fhir::{Id, Interaction, ResourceType};
+
+use crate::decide::{Asker, Considered, DenialReason};
+use crate::document::{Keys, RequestDocument};
+use crate::limits::{CONSIDERED_MAX, POLICIES_PER_DECISION_MAX};
+use crate::policy::{GivenRows, Policy, ReadAgainst};
+use crate::rows::RowUnion;
+use crate::rule::{Rule, rule};
+use crate::{PolicySet, RowFilter, Verdict};
+
+/// What the policies grant of one interaction.
+#[derive(Debug)]
+pub(crate) struct Grant {
+    /// The rows of the interaction's own type.
+    pub(crate) rows: RowFilter,
+    /// The policies that grant it, in the order of their evaluation.
+    pub(crate) granted_by: Vec<String>,
+}
+
+/// Why they grant nothing.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) reason: DenialReason,
+    pub(crate) considered: Vec<Considered>,
+}
+
+impl Refused {
+    fn because(reason: DenialReason, considered: Vec<Considered>) -> Self {
+        Self { reason, considered }
+    }
+}
+
+/// What the asker is granted of the interaction.
+pub(crate) async fn grant(
+    policies: &PolicySet,
+    asker: &Asker,
+    interaction: &Interaction,
+) -> Result<Grant, Refused> {
+    let nobody = || Refused::because(DenialReason::NotGranted, Vec::new());
+    let of_no_type = |granted_by| Grant { rows: RowFilter::nothing(), granted_by };
+    match rule(interaction) {
+        Rule::Policies => by_policies(policies, asker, interaction, None).await,
+        Rule::PoliciesThatReach(of) => by_policies(policies, asker, interaction, Some(of)).await,
+        Rule::Nobody => Err(nobody()),
+        Rule::EveryAuthenticatedCaller if asker.caller.is_anonymous() => Err(nobody()),
+        Rule::EveryAuthenticatedCaller => Ok(of_no_type(Vec::new())),
+        Rule::Administrators => match policies.administering(&asker.caller, asker.now) {
+            Some(policy) => Ok(of_no_type(vec![policy.to_string()])),
+            None => Err(nobody()),
+        },
+    }
+}
+
+/// The union of what the policies grant whose rule holds. It ends early once that is every row:
+/// further policies would add nothing.
+async fn by_policies(
+    policies: &PolicySet,
+    asker: &Asker,
+    interaction: &Interaction,
+    guarded: Option<ResourceType>,
+) -> Result<Grant, Refused> {
+    let candidates = candidates(policies, asker, interaction, guarded);
+    let of = interaction.resource_type();
+    let keys = candidates.iter().map(|(_, policy)| policy.keys(of));
+    let document = RequestDocument::lazy(interaction, asker, keys.fold(Keys::NONE, Keys::with));
+    let against = ReadAgainst { base_url: &asker.facts.base_url, now: asker.now };
+    let mut rows = RowUnion::default();
+    let (mut granted_by, mut considered) = (Vec::new(), Vec::new());
+    for (index, (id, policy)) in candidates.into_iter().enumerate() {
+        if index >= POLICIES_PER_DECISION_MAX {
+            return Err(Refused::because(DenialReason::TooManyPolicies, considered));
+        }
+        let verdict = policy.verdict(&document, asker.database.as_ref()).await;
+        if considered.len() < CONSIDERED_MAX {
+            considered.push(Considered::new(id, verdict));
+        }
+        if verdict != Verdict::Satisfied {
+            continue;
+        }
+        granted_by.push(id.to_string());
+        // Of what has no type there are no rows to limit: its types are each decided for themselves.
+        let given = of.map_or(GivenRows::Everything, |of| policy.given(of, &document, against));
+        match given {
+            GivenRows::Nothing => {}
+            GivenRows::Everything => rows.add_everything(),
+            GivenRows::Matching(criteria) => {
+                if rows.add(criteria).is_err() {
+                    return Err(Refused::because(DenialReason::TooManyPolicies, considered));
+                }
+            }
+        }
+        if rows.is_everything() {
+            break;
+        }
+    }
+    if granted_by.is_empty() {
+        let broken = policies.broken().into_iter().take(CONSIDERED_MAX - considered.len());
+        considered.extend(broken.map(|(id, _)| Considered::new(id, Verdict::Failed)));
+        return Err(Refused::because(DenialReason::NotGranted, considered));
+    }
+    Ok(Grant { rows: rows.into_filter(), granted_by })
+}
+
+/// The policies that may grant the interaction, in the order of their evaluation.
+fn candidates<'a>(
+    policies: &'a PolicySet,
+    asker: &'a Asker,
+    interaction: &'a Interaction,
+    guarded: Option<ResourceType>,
+) -> Vec<&'a (Id, Policy)> {
+    let Asker { caller, now, .. } = asker;
+    let may_grant = |policy: &Policy| {
+        let reaches = guarded.is_none_or(|of| policy.reaches(of, caller, *now));
+        let leaves_out = match interaction.resource_type() {
+            Some(of) => policy.leaves_out(of),
+            // Figures of the whole server are not a matter of rows.
+            None => policy.rows.is_some() && *interaction == Interaction::Metrics,
+        };
+        reaches && !leaves_out
+    };
+    let applying = policies.applying(caller, interaction.operation_id(), *now);
+    applying.filter(|(_, policy)| may_grant(policy)).collect()
+}

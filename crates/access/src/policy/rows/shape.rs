@@ -1,0 +1,157 @@
+//! Whether criteria with bound values still say what their author wrote, and what a value must be.
+
+use firewarden_fhir::search::{Criterion, ReferenceValue, TokenValue};
+use firewarden_fhir::{Id, search};
+
+use super::template::Place;
+
+/// Whether two readings differ in nothing but their values: the same parameters, modifiers,
+/// prefixes and alternatives in the same order.
+pub(super) fn same_shape(ours: &[Criterion], theirs: &[Criterion]) -> bool {
+    ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(a, b)| same(a, b))
+}
+
+fn same(ours: &Criterion, theirs: &Criterion) -> bool {
+    use Criterion::{
+        Any, Chain, Date, Has, Id, LastUpdated, Missing, Number, Quantity, Reference, String,
+        Token, Uri,
+    };
+    match (ours, theirs) {
+        (Id(a), Id(b)) => a.len() == b.len(),
+        (LastUpdated(a), LastUpdated(b)) => alike(a, b, |a, b| a.prefix == b.prefix),
+        (Missing { .. }, Missing { .. }) => ours == theirs,
+        (
+            String { parameter: p, how: h, values: a },
+            String { parameter: q, how: i, values: b },
+        ) => p == q && h == i && a.len() == b.len(),
+        (
+            Token { parameter: p, negated: n, values: a },
+            Token { parameter: q, negated: m, values: b },
+        ) => p == q && n == m && alike(a, b, same_token),
+        (Reference { parameter: p, values: a }, Reference { parameter: q, values: b }) => {
+            p == q && a.len() == b.len()
+        }
+        (Date { parameter: p, values: a }, Date { parameter: q, values: b }) => {
+            p == q && alike(a, b, |a, b| a.prefix == b.prefix)
+        }
+        (Number { parameter: p, values: a }, Number { parameter: q, values: b }) => {
+            p == q && alike(a, b, |a, b| a.prefix == b.prefix)
+        }
+        (Quantity { parameter: p, values: a }, Quantity { parameter: q, values: b }) => {
+            p == q
+                && alike(a, b, |a, b| {
+                    a.number.prefix == b.number.prefix
+                        && a.system.is_some() == b.system.is_some()
+                        && a.code.is_some() == b.code.is_some()
+                })
+        }
+        (Uri { parameter: p, values: a }, Uri { parameter: q, values: b }) => {
+            p == q && a.len() == b.len()
+        }
+        (Chain { parameter: p, targets: a }, Chain { parameter: q, targets: b }) => {
+            p == q && alike(a, b, |a, b| a.0 == b.0 && same_shape(&a.1, &b.1))
+        }
+        (
+            Has { source: s, parameter: p, criteria: a },
+            Has { source: t, parameter: q, criteria: b },
+        ) => s == t && p == q && same_shape(a, b),
+        (Any(a), Any(b)) => alike(a, b, |a, b| same_shape(a, b)),
+        (
+            Id(_)
+            | LastUpdated(_)
+            | Missing { .. }
+            | String { .. }
+            | Token { .. }
+            | Reference { .. }
+            | Date { .. }
+            | Number { .. }
+            | Quantity { .. }
+            | Uri { .. }
+            | Chain { .. }
+            | Has { .. }
+            | Any(_),
+            _,
+        ) => false,
+    }
+}
+
+fn alike<T>(ours: &[T], theirs: &[T], same: impl Fn(&T, &T) -> bool) -> bool {
+    ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(a, b)| same(a, b))
+}
+
+fn same_token(ours: &TokenValue, theirs: &TokenValue) -> bool {
+    std::mem::discriminant(ours) == std::mem::discriminant(theirs)
+}
+
+/// What values a parameter compares, at the end of its chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ValueKind {
+    Id,
+    Text,
+    Exact,
+    Ordered,
+    Reference,
+}
+
+/// The kinds of the values that a criterion compares; several, where a chain may end in several
+/// types.
+pub(super) fn kinds(criterion: &Criterion) -> Vec<ValueKind> {
+    match criterion {
+        Criterion::Id(_) => vec![ValueKind::Id],
+        Criterion::String { .. } => vec![ValueKind::Text],
+        Criterion::Token { .. } | Criterion::Uri { .. } => vec![ValueKind::Exact],
+        Criterion::Reference { .. } => vec![ValueKind::Reference],
+        Criterion::LastUpdated(_)
+        | Criterion::Date { .. }
+        | Criterion::Number { .. }
+        | Criterion::Quantity { .. } => vec![ValueKind::Ordered],
+        Criterion::Missing { .. } => Vec::new(),
+        Criterion::Chain { targets, .. } => {
+            targets.iter().flat_map(|(_, criteria)| criteria).flat_map(kinds).collect()
+        }
+        Criterion::Has { criteria, .. } => criteria.iter().flat_map(kinds).collect(),
+        Criterion::Any(ways) => ways.iter().flatten().flat_map(kinds).collect(),
+    }
+}
+
+/// Whether a value may stand at that place: it must mean itself and nothing else.
+pub(super) fn may_stand(value: &str, place: &Place, kind: ValueKind) -> bool {
+    match kind {
+        ValueKind::Exact => true,
+        ValueKind::Id => Id::parse(value).is_some(),
+        // What is compared without case and accents may come to nothing, and nothing begins
+        // everything.
+        ValueKind::Text => value.chars().any(char::is_alphanumeric),
+        // A prefix would turn the comparison around.
+        ValueKind::Ordered => {
+            !place.leads || value.starts_with(|c: char| c.is_ascii_digit() || c == '-')
+        }
+        // Inside a reference it is an id, and no way to another type, version or server.
+        ValueKind::Reference => (place.leads && place.ends) || Id::parse(value).is_some(),
+    }
+}
+
+/// Whether a reading rests on nothing but its text: not on the time, nor on this server's URL.
+pub(super) fn is_fixed(criterion: &Criterion) -> bool {
+    let about = |prefix: search::Prefix| prefix == search::Prefix::Ap;
+    match criterion {
+        Criterion::LastUpdated(values) | Criterion::Date { values, .. } => {
+            !values.iter().any(|value| about(value.prefix))
+        }
+        Criterion::Reference { values, .. } => {
+            !values.iter().any(|value| matches!(value, ReferenceValue::Absolute(_)))
+        }
+        Criterion::Chain { targets, .. } => {
+            targets.iter().flat_map(|(_, criteria)| criteria).all(is_fixed)
+        }
+        Criterion::Has { criteria, .. } => criteria.iter().all(is_fixed),
+        Criterion::Any(ways) => ways.iter().flatten().all(is_fixed),
+        Criterion::Id(_)
+        | Criterion::Missing { .. }
+        | Criterion::String { .. }
+        | Criterion::Token { .. }
+        | Criterion::Number { .. }
+        | Criterion::Quantity { .. }
+        | Criterion::Uri { .. } => true,
+    }
+}
