@@ -167,7 +167,7 @@ async fn asked(
         Some(GivenRows::Matching(criteria)) => (Some(conjunction_text(&criteria)), None),
         Some(GivenRows::Nothing) => {
             let note = "its `rows` need a value that the request does not have";
-            (Some("none".to_owned()), Some(note.to_owned()))
+            (Some("nothing".to_owned()), Some(note.to_owned()))
         }
     };
     let failing = failing.filter(|_| !holds);

@@ -9,10 +9,9 @@ use super::{Reach, RowFilter};
 impl fmt::Display for RowFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.reach() {
-            Reach::Nothing => f.write_str("none"),
+            Reach::Nothing => f.write_str("nothing"),
             Reach::Some(criteria) => f.write_str(&conjunction_text(criteria)),
-            // As a policy's `rows` say it.
-            Reach::Everything => f.write_str("*"),
+            Reach::Everything => f.write_str("everything"),
         }
     }
 }
@@ -39,9 +38,9 @@ mod tests {
     fn alternatives_and_none_are_told_apart() {
         let id = |text| vec![Criterion::Id(vec![Id::parse(text).unwrap()])];
         let shown = |criterion| RowFilter::some(vec![criterion]).to_string();
-        assert_eq!(shown(Criterion::Any(vec![id("a"), id("b")])), "(_id=a) or (_id=b)");
-        assert_eq!(shown(Criterion::Any(Vec::new())), "none");
-        assert_eq!(RowFilter::nothing().to_string(), "none");
-        assert_eq!(RowFilter::everything().to_string(), "*");
+        assert_eq!(shown(Criterion::Any(vec![id("a"), id("b")])), "(_id=a | _id=b)");
+        assert_eq!(shown(Criterion::Any(Vec::new())), "nothing");
+        assert_eq!(RowFilter::nothing().to_string(), "nothing");
+        assert_eq!(RowFilter::everything().to_string(), "everything");
     }
 }

@@ -78,15 +78,12 @@ impl Display for Criterion {
 
 /// Texts of which one holds.
 fn alternatives(f: &mut fmt::Formatter<'_>, texts: &[String]) -> fmt::Result {
-    let shown = |text: &String| if text.is_empty() { "*".to_owned() } else { text.clone() };
-    match texts {
-        [] => f.write_str("none"),
-        [one] => f.write_str(&shown(one)),
-        several => {
-            let several: Vec<String> =
-                several.iter().map(|text| format!("({})", shown(text))).collect();
-            f.write_str(&several.join(" or "))
-        }
+    let shown: Vec<&str> =
+        texts.iter().map(|text| if text.is_empty() { "everything" } else { text }).collect();
+    match shown.as_slice() {
+        [] => f.write_str("nothing"),
+        [one] => f.write_str(one),
+        several => write!(f, "({})", several.join(" | ")),
     }
 }
 
@@ -253,16 +250,16 @@ mod tests {
         let has =
             Criterion::Has { source: of("Observation"), parameter: subject, criteria: vec![] };
         for (criterion, text) in [
-            (Criterion::Any(Vec::new()), "none"),
+            (Criterion::Any(Vec::new()), "nothing"),
             (Criterion::Any(vec![active.clone()]), "active=true"),
             (
                 Criterion::Any(vec![active.clone(), named.clone(), Vec::new()]),
-                "(active=true) or (active=true&name=a) or (*)",
+                "(active=true | active=true&name=a | everything)",
             ),
             (chain(vec![(of("Patient"), active.clone())]), "subject:Patient.active=true"),
             (
                 chain(vec![(of("Patient"), named.clone()), (of("Group"), Vec::new())]),
-                "(subject:Patient.(active=true&name=a)) or (subject:Group.())",
+                "(subject:Patient.(active=true&name=a) | subject:Group.())",
             ),
             (has, "_has:Observation:subject:()"),
         ] {
