@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 pub(crate) use keys::Keys;
 use non_empty::without_empty_members;
+pub(crate) use references::of_fhir_resource;
 
 use crate::decide::Asker;
 use crate::{Caller, RequestFacts};

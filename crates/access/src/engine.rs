@@ -13,16 +13,17 @@ use serde_json::{Map, Value};
 use self::complex::Complex;
 use self::json_schema::JsonSchema;
 pub(crate) use self::matcho::{Matcho, Step};
+use self::sql::Sql;
 use crate::document::{Keys, LazyDocument, RequestDocument};
 use crate::element_path::ElementPath;
 use crate::nearest::suggestion;
 use crate::{PolicyDatabase, Verdict};
 
 /// The engines that this version serves.
-const SERVED: [&str; 4] = ["matcho", "json-schema", "complex", "allow"];
+const SERVED: [&str; 5] = ["matcho", "json-schema", "sql", "complex", "allow"];
 
 /// Engines that are known and not served by this version.
-const NOT_SERVED: &[&str] = &["sql", "clj", "scope", "signed-rpc", "smart-on-fhir"];
+const NOT_SERVED: &[&str] = &["clj", "scope", "signed-rpc", "smart-on-fhir"];
 
 /// The attributes that hold an engine's rule.
 const RULES: &[(&str, &str)] = &[
@@ -44,6 +45,8 @@ pub(crate) enum Engine {
     Matcho(Box<Matcho>),
     /// Holds where all, or one, of other rules do.
     Complex(Box<Complex>),
+    /// Holds where a SELECT returns true.
+    Sql(Box<Sql>),
 }
 
 impl Engine {
@@ -86,6 +89,10 @@ impl Engine {
                 let (rule, doubts) = Complex::compile(content, at, depth)?;
                 Ok((Self::Complex(Box::new(rule)), doubts))
             }
+            "sql" => {
+                let (rule, doubts) = Sql::compile(rule("sql")?, &at.member("sql"))?;
+                Ok((Self::Sql(Box::new(rule)), doubts))
+            }
             _ => {
                 let (rule, doubts) = JsonSchema::compile(rule("schema")?, &at.member("schema"))?;
                 Ok((Self::JsonSchema(Box::new(rule)), doubts))
@@ -98,7 +105,7 @@ impl Engine {
         match self {
             Self::Allow => true,
             Self::Complex(rule) => rule.always_holds(),
-            Self::JsonSchema(_) | Self::Matcho(_) => false,
+            Self::JsonSchema(_) | Self::Matcho(_) | Self::Sql(_) => false,
         }
     }
 
@@ -109,6 +116,7 @@ impl Engine {
             Self::JsonSchema(rule) => rule.keys(),
             Self::Matcho(rule) => rule.keys(),
             Self::Complex(rule) => rule.keys(),
+            Self::Sql(rule) => rule.keys(),
         }
     }
 
@@ -130,6 +138,10 @@ impl Engine {
                 Some(name) => rule.verdict(&document.with_roles_named(name)),
             },
             Self::Complex(rule) => rule.verdict(document, role_name, database).await,
+            Self::Sql(rule) => match role_name {
+                None => rule.verdict(document, database).await,
+                Some(name) => rule.verdict(&document.with_roles_named(name), database).await,
+            },
         }
     }
 
@@ -151,13 +163,18 @@ impl Engine {
                 Some(name) => rule.explain(&document.with_roles_named(name)),
             },
             Self::Complex(rule) => rule.explain(document, role_name, database).await,
+            Self::Sql(rule) => match role_name {
+                None => rule.explain(document, database).await,
+                Some(name) => rule.explain(&document.with_roles_named(name), database).await,
+            },
         }
     }
 
     /// Whether the rule cannot hold but for requests that name this type.
     pub(crate) fn names(&self, guarded: ResourceType) -> bool {
         match self {
-            Self::Allow => false,
+            // A type that a query reads is not what the request is about.
+            Self::Allow | Self::Sql(_) => false,
             Self::JsonSchema(rule) => rule.names(guarded),
             Self::Matcho(rule) => rule.names(guarded),
             Self::Complex(rule) => rule.names(guarded),

@@ -36,7 +36,7 @@ pub use explain::{BodyKept, Explanation, Reason, Reasons, explain, reasons, rule
 pub use facts::RequestFacts;
 pub use permit::{Permitted, PermittedRows};
 pub use permitted_search::{NotGranted, PermittedSearch};
-pub use policy_database::PolicyDatabase;
+pub use policy_database::{Answered, PolicyDatabase, QueryAnswer, Unanswered};
 pub use policy_set::{PolicySet, PolicySource};
 pub use rows::{Reach, RowFilter};
 pub use system_task::SystemTask;

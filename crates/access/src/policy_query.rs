@@ -9,6 +9,8 @@ mod sent_path;
 
 use firewarden_fhir::ResourceType;
 
+use crate::document;
+
 pub use binding::{Bindings, Unbound};
 pub(crate) use binding::{Reading, Wanted, is_number};
 pub use expression::{
@@ -113,4 +115,10 @@ pub(crate) fn table(name: &str) -> Option<ResourceType> {
 /// Every type that has a table.
 pub fn tables() -> impl Iterator<Item = ResourceType> {
     ResourceType::all().filter(|of| !of.is_own() && of.name() != "AuditEvent")
+}
+
+/// Shapes a stored resource of FHIR's types as a request document shows an incoming one: a
+/// reference carries the type and id of what it points at, and what was sent there is dropped.
+pub fn derive_references(resource: &mut serde_json::Value, base_url: &str) {
+    document::of_fhir_resource(resource, base_url);
 }

@@ -1,6 +1,7 @@
 //! Resources at rest: every read takes a row filter, every write is acknowledged after its commit.
 
 mod body;
+mod condition;
 mod cursor;
 mod error;
 mod fold;

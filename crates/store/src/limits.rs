@@ -57,7 +57,35 @@ pub const PROBE_CANDIDATES_MAX: usize = 256;
 pub const FEW_CANDIDATES: usize = 24;
 /// Candidates of a range gathered and put in order, before the type is walked instead.
 pub const GATHERED_CANDIDATES_MAX: usize = 50_000;
+/// Candidates of what a chain or `_has` looks for that are looked up before the search itself, where
+/// nothing else is selective. A few, [`PROBE_CANDIDATES_MAX`], are in any case.
+pub const LOOKED_UP_CANDIDATES_MAX: usize = 10_000;
+/// Rows walked in the hope of a full page, before that many candidates are looked up.
+pub const WALKED_ROWS_MAX: usize = 2_000;
+/// How deep criteria may be nested in each other.
+pub const CRITERIA_DEPTH_MAX: usize = 16;
+/// Resources of which a query remembers whether they meet what a chain or `_has` asks for; it
+/// forgets them all when there are more.
+pub const JUDGED_REMEMBERED_MAX: usize = 100_000;
 /// Types whose histories are merged.
 pub const HISTORY_TYPES_MAX: usize = 256;
 /// Characters of a cursor.
 pub const CURSOR_CHARACTERS_MAX: usize = 4_096;
+/// Connections for the rules of policies; as many are evaluated at once.
+pub const POLICY_READERS_MAX: usize = 4;
+/// Rules of policies that wait for a connection. One more is not evaluated.
+pub const POLICY_QUERIES_WAITING_MAX: usize = 256;
+/// How long the rule of a policy may take, with the wait for a connection.
+pub const POLICY_QUERY_TIME: Duration = Duration::from_millis(250);
+/// How long all rules of one request may take together.
+pub const POLICY_REQUEST_TIME: Duration = Duration::from_millis(500);
+/// Virtual machine instructions of SQLite between two looks at a policy's time.
+pub const POLICY_INSTRUCTIONS_BETWEEN_CHECKS: i32 = 1_000;
+/// Bytes of a value that a policy's rule computes.
+pub const POLICY_VALUE_BYTES_MAX: i32 = 8 * 1024 * 1024;
+/// Bytes of a policy's rule in SQLite's dialect.
+pub const POLICY_SQL_BYTES_MAX: i32 = 256 * 1024;
+/// JSON texts that a connection for policies keeps parsed.
+pub const POLICY_JSON_KEPT_MAX: usize = 8;
+/// Size of the exponent of a decimal in a policy's rule.
+pub const DECIMAL_EXPONENT_MAX: i64 = 1_000;

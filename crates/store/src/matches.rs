@@ -1,18 +1,18 @@
 //! Whether a version meets the criteria of a search, by its packed values: what the index finds is
 //! decided here (<https://hl7.org/fhir/R4/search.html>).
 
-use firewarden_fhir::definitions::SearchParameter;
 use firewarden_fhir::search::{
     Criterion, DateComparison, NumberComparison, Prefix, QuantityComparison, ReferenceValue,
     StringMatch, TokenValue,
 };
-use firewarden_fhir::{Id, TimeRange, Timestamp};
+use firewarden_fhir::{Id, ResourceType, TimeRange, Timestamp};
 
 use crate::fold::fold;
 use crate::packed::{ParameterCode, Unit, Value};
 
 /// What is known of a version.
 pub(crate) struct Candidate<'a> {
+    pub resource_type: ResourceType,
     pub id: &'a str,
     pub updated: Timestamp,
     pub values: &'a [(ParameterCode, Value<'a>)],
@@ -23,10 +23,29 @@ impl<'a> Candidate<'a> {
     pub(crate) fn of(&self, parameter: Option<ParameterCode>) -> impl Iterator<Item = &Value<'a>> {
         self.values.iter().filter(move |(code, _)| Some(*code) == parameter).map(|(_, v)| v)
     }
+
+    /// The ids of the resources of a type that it refers to by a parameter.
+    pub(crate) fn references(
+        &self,
+        parameter: Option<ParameterCode>,
+        to: ResourceType,
+    ) -> impl Iterator<Item = &'a str> {
+        self.of(parameter).filter_map(move |value| match value {
+            Value::Local { resource_type, id } if *resource_type == to.name() => Some(*id),
+            Value::Local { .. }
+            | Value::String(_)
+            | Value::Token { .. }
+            | Value::Absolute(_)
+            | Value::Date(_)
+            | Value::Number { .. }
+            | Value::Quantity { .. }
+            | Value::Uri(_) => None,
+        })
+    }
 }
 
-/// One criterion, ready to be compared with many candidates.
-pub(crate) struct Condition<'q> {
+/// A criterion that the values of the candidate alone decide, ready for many candidates.
+pub(crate) struct Comparison<'q> {
     pub criterion: &'q Criterion,
     /// The parameter's number; no version has values of one that has none.
     pub parameter: Option<ParameterCode>,
@@ -34,11 +53,8 @@ pub(crate) struct Condition<'q> {
     pub folded: Vec<String>,
 }
 
-impl<'q> Condition<'q> {
-    pub(crate) fn new(
-        criterion: &'q Criterion,
-        code: impl Fn(&SearchParameter) -> Option<ParameterCode>,
-    ) -> Self {
+impl<'q> Comparison<'q> {
+    pub(crate) fn new(criterion: &'q Criterion, parameter: Option<ParameterCode>) -> Self {
         let folded = match criterion {
             Criterion::String { values, .. } => values.iter().map(|v| fold(v)).collect(),
             Criterion::Id(_)
@@ -54,7 +70,7 @@ impl<'q> Condition<'q> {
             | Criterion::Has { .. }
             | Criterion::Any(_) => Vec::new(),
         };
-        Self { criterion, parameter: parameter(criterion).and_then(code), folded }
+        Self { criterion, parameter, folded }
     }
 
     /// Whether the candidate meets it.
@@ -93,25 +109,9 @@ impl<'q> Condition<'q> {
             Criterion::Uri { values: sought, .. } => {
                 values.any(|v| matches!(v, Value::Uri(uri) if sought.iter().any(|s| s == uri)))
             }
+            // These are conditions of their own.
             Criterion::Chain { .. } | Criterion::Has { .. } | Criterion::Any(_) => false,
         }
-    }
-}
-
-/// The parameter that a criterion is about.
-fn parameter(criterion: &Criterion) -> Option<&'static SearchParameter> {
-    match criterion {
-        Criterion::Id(_) | Criterion::LastUpdated(_) | Criterion::Any(_) => None,
-        Criterion::Missing { parameter, .. }
-        | Criterion::String { parameter, .. }
-        | Criterion::Token { parameter, .. }
-        | Criterion::Reference { parameter, .. }
-        | Criterion::Date { parameter, .. }
-        | Criterion::Number { parameter, .. }
-        | Criterion::Quantity { parameter, .. }
-        | Criterion::Uri { parameter, .. }
-        | Criterion::Chain { parameter, .. }
-        | Criterion::Has { parameter, .. } => Some(parameter),
     }
 }
 

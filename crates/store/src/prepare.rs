@@ -4,6 +4,7 @@ use firewarden_access::RowFilter;
 use firewarden_fhir::{IfMatch, Resource, Target, Timestamp, extract};
 
 use crate::body::BodyParts;
+use crate::condition::looks_up;
 use crate::index::{IndexKey, index_rows};
 use crate::packed::{ParameterCode, Value, pack};
 use crate::seal::{NotSealed, Seal};
@@ -25,9 +26,9 @@ pub(crate) struct PreparedWrite {
 }
 
 impl PreparedWrite {
-    /// Whether the index is read before it is applied.
+    /// Whether the index is read to learn whether and where it is applied.
     pub(crate) fn reads_index(&self) -> bool {
-        self.matching.is_some()
+        self.matching.is_some() || looks_up(&self.rows)
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::cmp::Ordering;
 
+use firewarden_fhir::ResourceType;
 use firewarden_fhir::definitions::{ParameterType, SearchParameter};
 use firewarden_fhir::search::{SearchQuery, SortBy, SortKey};
 
 use crate::StoreError;
+use crate::condition::{OfOther, Preparer};
 use crate::cursor::{self, Part};
 use crate::fold::{cut, fold};
 use crate::limits::SORT_TEXT_BYTES_MAX;
@@ -15,8 +17,30 @@ use crate::packed::{ParameterCode, Value};
 /// The order of a search: its sort keys, then the key of the row. Without sort keys it is that of
 /// creation.
 pub(crate) struct Order<'q> {
-    keys: Vec<(&'q SortKey, Option<ParameterCode>)>,
+    keys: Vec<Key<'q>>,
     purpose: String,
+}
+
+struct Key<'q> {
+    by: By<'q>,
+    descending: bool,
+}
+
+enum By<'q> {
+    Id,
+    LastUpdated,
+    Parameter(ParameterType, Option<ParameterCode>),
+    Through(Through<'q>),
+}
+
+/// A parameter of what a resource refers to.
+pub(crate) struct Through<'q> {
+    pub parameter: Option<ParameterCode>,
+    pub target: ResourceType,
+    /// What a target must meet to count.
+    pub conditions: OfOther<'q>,
+    pub by: Option<ParameterCode>,
+    pub descending: bool,
 }
 
 /// Where a row stands in the order.
@@ -29,26 +53,32 @@ pub(crate) struct Place {
 impl<'q> Order<'q> {
     pub(crate) fn of(
         query: &'q SearchQuery,
-        code: impl Fn(&SearchParameter) -> Option<ParameterCode>,
-    ) -> Self {
-        let mut purpose = query.resource_type.name().to_owned();
+        code: &dyn Fn(&SearchParameter) -> Option<ParameterCode>,
+        preparer: &mut Preparer<'_>,
+    ) -> Result<Self, StoreError> {
+        let mut order = Self { keys: Vec::new(), purpose: query.resource_type.name().to_owned() };
         for SortKey { by, descending } in &query.sort {
-            let name = match by {
-                SortBy::Id => "_id",
-                SortBy::LastUpdated => "_lastUpdated",
-                SortBy::Parameter(parameter) | SortBy::Through { parameter, .. } => &parameter.code,
+            let descending = *descending;
+            let (by, name) = match by {
+                SortBy::Id => (By::Id, "_id".to_owned()),
+                SortBy::LastUpdated => (By::LastUpdated, "_lastUpdated".to_owned()),
+                SortBy::Parameter(parameter) => {
+                    (By::Parameter(parameter.kind, code(parameter)), parameter.code.to_string())
+                }
+                SortBy::Through { parameter, target, criteria, by } => {
+                    let name = format!("{}:{target}.{}", parameter.code, by.code);
+                    let conditions = preparer.of_other(criteria)?;
+                    let (parameter, by) = (code(parameter), code(by));
+                    let through =
+                        Through { parameter, target: *target, conditions, by, descending };
+                    (By::Through(through), name)
+                }
             };
-            purpose.push_str(if *descending { " -" } else { " " });
-            purpose.push_str(name);
+            order.purpose.push_str(if descending { " -" } else { " " });
+            order.purpose.push_str(&name);
+            order.keys.push(Key { by, descending });
         }
-        let keys = query.sort.iter().map(|key| {
-            let code = match &key.by {
-                SortBy::Parameter(parameter) => code(parameter),
-                SortBy::Id | SortBy::LastUpdated | SortBy::Through { .. } => None,
-            };
-            (key, code)
-        });
-        Self { keys: keys.collect(), purpose }
+        Ok(order)
     }
 
     /// Whether it is the order of creation alone.
@@ -59,7 +89,7 @@ impl<'q> Order<'q> {
     /// Whether `_lastUpdated` alone is compared, and then whether the newest comes first.
     pub(crate) fn by_updated(&self) -> Option<bool> {
         match self.keys.as_slice() {
-            [(SortKey { by: SortBy::LastUpdated, descending }, _)] => Some(*descending),
+            [Key { by: By::LastUpdated, descending }] => Some(*descending),
             _ => None,
         }
     }
@@ -68,27 +98,30 @@ impl<'q> Order<'q> {
     /// greatest come first.
     pub(crate) fn by_beginning(&self) -> Option<(ParameterType, ParameterCode, bool)> {
         match self.keys.as_slice() {
-            [(SortKey { by: SortBy::Parameter(parameter), descending }, Some(code))] => {
-                Some((parameter.kind, *code, *descending))
+            [Key { by: By::Parameter(kind, Some(code)), descending }] => {
+                Some((*kind, *code, *descending))
             }
             _ => None,
         }
     }
 
-    /// Where the candidate of that key stands.
-    pub(crate) fn place(&self, key: i64, candidate: &Candidate<'_>) -> Place {
-        let values = self.keys.iter().map(|(sort, code)| match &sort.by {
-            SortBy::Id => Part::Text(candidate.id.to_owned()),
-            SortBy::LastUpdated => Part::Integer(candidate.updated.as_millisecond()),
-            SortBy::Parameter(_) => {
-                let values = candidate.of(*code).map(part);
-                let chosen =
-                    if sort.descending { values.max_by(order) } else { values.min_by(order) };
-                chosen.unwrap_or(Part::Missing)
-            }
-            SortBy::Through { .. } => Part::Missing,
-        });
-        Place { values: values.collect(), key }
+    /// Where the candidate of that key stands. What it refers to is looked at by `through`.
+    pub(crate) fn place(
+        &self,
+        key: i64,
+        candidate: &Candidate<'_>,
+        through: impl Fn(&Through<'q>) -> Result<Part, StoreError>,
+    ) -> Result<Place, StoreError> {
+        let value = |Key { by, descending }: &Key<'q>| {
+            Ok(match by {
+                By::Id => Part::Text(candidate.id.to_owned()),
+                By::LastUpdated => Part::Integer(candidate.updated.as_millisecond()),
+                By::Parameter(_, code) => first(candidate.of(*code).map(part), *descending),
+                By::Through(by) => through(by)?,
+            })
+        };
+        let values: Result<_, StoreError> = self.keys.iter().map(value).collect();
+        Ok(Place { values: values?, key })
     }
 
     /// Compares two places.
@@ -97,7 +130,7 @@ impl<'q> Order<'q> {
             if descending { ordering.reverse() } else { ordering }
         };
         let pairs = self.keys.iter().zip(a.values.iter().zip(&b.values));
-        for ((sort, _), pair) in pairs {
+        for (sort, pair) in pairs {
             let ordering = match pair {
                 (Part::Missing, Part::Missing) => Ordering::Equal,
                 (Part::Missing, _) => Ordering::Greater,
@@ -109,7 +142,7 @@ impl<'q> Order<'q> {
             }
         }
         // Ties go the way of the last key, so that an index can be walked in this order.
-        let descending = self.keys.last().is_some_and(|(sort, _)| sort.descending);
+        let descending = self.keys.last().is_some_and(|key| key.descending);
         directed(a.key.cmp(&b.key), descending)
     }
 
@@ -132,8 +165,15 @@ impl<'q> Order<'q> {
     }
 }
 
+/// What comes first of several values.
+pub(crate) fn first(parts: impl Iterator<Item = Part>, descending: bool) -> Part {
+    let present = parts.filter(|part| *part != Part::Missing);
+    let chosen = if descending { present.max_by(order) } else { present.min_by(order) };
+    chosen.unwrap_or(Part::Missing)
+}
+
 /// What of a value is compared: of a stretch of time and a range of numbers where it begins.
-fn part(value: &Value<'_>) -> Part {
+pub(crate) fn part(value: &Value<'_>) -> Part {
     let text = |text: &str| Part::Text(cut(text, SORT_TEXT_BYTES_MAX).to_owned());
     match *value {
         Value::String(string) => text(&fold(string)),

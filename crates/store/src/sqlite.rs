@@ -6,10 +6,11 @@ mod connection;
 mod dictionary;
 mod history;
 mod index_writes;
+mod judge;
 mod lock;
 mod many;
 mod point;
-pub(crate) mod policies;
+mod policies;
 mod pool;
 mod row;
 mod schema;
@@ -24,6 +25,7 @@ use firewarden_access::{PermittedSearch, Reach, RowFilter};
 use firewarden_fhir::{HistoryPage, Target, Version};
 use rusqlite::Connection;
 
+use crate::condition::looks_up;
 use crate::limits::{READER_CACHE_KIB, READERS_MAX, WRITES_PREPARED_INLINE_MAX};
 use crate::prepare::Preparer;
 use crate::seal::{Seal, Unsealed};
@@ -34,7 +36,8 @@ use crate::{
 use connection::unavailable;
 use dictionary::Dictionary;
 use point::PointReaders;
-use pool::Pool;
+use policies::{PolicyReaders, SqlitePolicies};
+use pool::{Pool, Reading};
 use writer::Writer;
 
 /// An open database.
@@ -44,6 +47,7 @@ pub(crate) struct Sqlite {
     dictionary: Arc<Dictionary>,
     points: PointReaders,
     pool: Pool,
+    policy_readers: Arc<PolicyReaders>,
     writer: Writer,
     policy_version: Arc<AtomicU64>,
 }
@@ -65,6 +69,9 @@ impl Sqlite {
         let open = |_| connection::open_reader(&settings.path, READER_CACHE_KIB);
         let points: Result<Vec<Connection>, _> = (0..readers).map(open).collect();
         let searchers: Result<Vec<Connection>, _> = (0..readers).map(open).collect();
+        let policy_readers =
+            PolicyReaders::open(&settings.path, &settings.base_url, &dictionary, readers)
+                .map_err(unavailable)?;
         let writer = Writer::start(writer::Start {
             connection,
             path: settings.path.clone(),
@@ -79,6 +86,7 @@ impl Sqlite {
             dictionary,
             points: PointReaders::new(points.map_err(unavailable)?),
             pool: Pool::new(searchers.map_err(unavailable)?),
+            policy_readers: Arc::new(policy_readers),
             writer,
             policy_version,
         })
@@ -88,28 +96,57 @@ impl Sqlite {
         self.policy_version.load(Ordering::Acquire)
     }
 
-    pub(crate) fn read(&self, target: &Target, rows: &RowFilter) -> Result<Read, StoreError> {
-        self.points.read(&self.dictionary, target, rows)
+    pub(crate) async fn read(&self, target: &Target, rows: &RowFilter) -> Result<Read, StoreError> {
+        if matches!(rows.reach(), Reach::Everything) {
+            let read = |reading: &Reading<'_>| point::any(reading, &self.dictionary, target);
+            return self.points.look(read);
+        }
+        let at = target.clone();
+        self.single(rows, move |reading, dictionary, rows| {
+            point::current(reading, dictionary, &at, rows)
+        })
+        .await
     }
 
-    pub(crate) fn vread(
+    pub(crate) async fn vread(
         &self,
         target: &Target,
         version: Version,
         rows: &RowFilter,
     ) -> Result<Read, StoreError> {
-        self.points.vread(&self.dictionary, target, version, rows)
+        let at = target.clone();
+        self.single(rows, move |reading, dictionary, rows| {
+            point::exact(reading, dictionary, (&at, version), rows)
+        })
+        .await
     }
 
-    pub(crate) fn secrets(
+    pub(crate) async fn secrets(
         &self,
         target: &Target,
         rows: &RowFilter,
     ) -> Result<Unsealed, StoreError> {
-        match rows.reach() {
-            Reach::Nothing | Reach::Some(_) => Ok(Vec::new()),
-            Reach::Everything => self.points.secrets(&self.dictionary, target, &self.seal),
+        let (at, seal) = (target.clone(), self.seal.clone());
+        self.single(rows, move |reading, dictionary, rows| {
+            point::unsealed(reading, dictionary, (&at, &seal), rows)
+        })
+        .await
+    }
+
+    /// Reads one resource in several looks at the same state. On the caller's thread, unless the
+    /// rows look at other resources: how long that takes grows with the data.
+    async fn single<T: Send + 'static>(
+        &self,
+        rows: &RowFilter,
+        read: impl FnOnce(&Reading<'_>, &Dictionary, &RowFilter) -> Result<T, StoreError>
+        + Send
+        + 'static,
+    ) -> Result<T, StoreError> {
+        if !looks_up(rows) {
+            return self.points.looks(|reading| read(reading, &self.dictionary, rows));
         }
+        let (dictionary, rows) = (self.dictionary.clone(), rows.clone());
+        self.pool.run(move |reading| read(reading, &dictionary, &rows)).await
     }
 
     pub(crate) async fn search(&self, search: PermittedSearch) -> Result<SearchPage, StoreError> {
@@ -158,6 +195,11 @@ impl Sqlite {
         };
         let preparer = Preparer { base_url: &self.base_url, seal: &self.seal, code: &code };
         self.writer.queue(preparer.request(request)?)
+    }
+
+    /// The database as the policies of one request may ask it.
+    pub(crate) fn policies(&self) -> SqlitePolicies {
+        SqlitePolicies::new(&self.policy_readers, &self.dictionary)
     }
 
     pub(crate) fn writes_waiting(&self) -> usize {

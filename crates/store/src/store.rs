@@ -7,7 +7,6 @@ use firewarden_access::{PermittedSearch, PolicyDatabase, RowFilter};
 use firewarden_fhir::{HistoryPage, ResourceType, Target, Timestamp, Version};
 
 use crate::sqlite::Sqlite;
-use crate::sqlite::policies::SqlitePolicies;
 use crate::{StoreError, WriteError, WriteRequest, Written};
 
 /// How a store is opened.
@@ -117,7 +116,7 @@ impl Store {
 
     /// Reads the current version.
     pub async fn read(&self, target: &Target, rows: &RowFilter) -> Result<Read, StoreError> {
-        self.sqlite.read(target, rows)
+        self.sqlite.read(target, rows).await
     }
 
     /// Reads that version.
@@ -127,7 +126,7 @@ impl Store {
         version: Version,
         rows: &RowFilter,
     ) -> Result<Read, StoreError> {
-        self.sqlite.vread(target, version, rows)
+        self.sqlite.vread(target, version, rows).await
     }
 
     /// Finds the resources that match, inside the rows of the search.
@@ -166,7 +165,7 @@ impl Store {
         target: &Target,
         rows: &RowFilter,
     ) -> Result<Vec<(String, zeroize::Zeroizing<Vec<u8>>)>, StoreError> {
-        self.sqlite.secrets(target, rows)
+        self.sqlite.secrets(target, rows).await
     }
 
     /// The current version of the policies: grows with every change to our own types but
@@ -177,7 +176,7 @@ impl Store {
 
     /// What the rules of `sql` policies ask, for one request.
     pub fn policy_database(&self) -> Arc<dyn PolicyDatabase> {
-        Arc::new(SqlitePolicies)
+        Arc::new(self.sqlite.policies())
     }
 
     /// Requests that wait for the writer: for metrics.

@@ -10,6 +10,11 @@ pub(super) fn of_sent_resource(resource: &mut Value, of: ResourceType, base_url:
     Shape { base_url, keeps_sent: of.is_own() }.resource(resource);
 }
 
+/// Shapes a stored resource of FHIR's types, as [`of_sent_resource`] does an incoming one.
+pub(crate) fn of_fhir_resource(resource: &mut Value, base_url: &str) {
+    Shape { base_url, keeps_sent: false }.resource(resource);
+}
+
 /// Shapes a stored resource of one of our own types.
 pub(super) fn of_stored_resource(resource: &mut Value, base_url: &str) {
     Shape { base_url, keeps_sent: true }.resource(resource);

@@ -17,7 +17,8 @@ use serde_json::Value;
 use self::chance::Chance;
 use super::Engine;
 use crate::document::RequestDocument;
-use crate::{PolicyDatabase, Verdict};
+use crate::policy_query::{Bindings, PolicyQuery};
+use crate::{PolicyDatabase, QueryAnswer, Unanswered, Verdict};
 
 const PAIRS: usize = 100_000;
 const DOCUMENTS_PER_POLICY: usize = 10;
@@ -41,8 +42,12 @@ struct NoDatabase;
 
 #[async_trait]
 impl PolicyDatabase for NoDatabase {
-    async fn evaluate(&self, _query: &str, _values: &[Value]) -> Verdict {
-        Verdict::Failed
+    async fn evaluate(
+        &self,
+        _query: &PolicyQuery,
+        _bindings: &Bindings,
+    ) -> Result<QueryAnswer, Unanswered> {
+        Err(Unanswered::Failed)
     }
 }
 

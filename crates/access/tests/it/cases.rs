@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use firewarden_access::policy_query::{Bindings, PolicyQuery};
 use firewarden_access::{
-    Asker, Caller, Denial, Permitted, PolicyDatabase, PolicySet, PolicySource, RequestFacts,
-    Tested, Verdict, decide, test_policy,
+    Asker, Caller, Denial, Permitted, PolicyDatabase, PolicySet, PolicySource, QueryAnswer,
+    RequestFacts, Tested, Unanswered, decide, test_policy,
 };
 use firewarden_fhir::request::{Body, RestRequest};
 use firewarden_fhir::search::Handling;
@@ -130,7 +131,11 @@ pub(crate) struct NoDatabase;
 
 #[async_trait]
 impl PolicyDatabase for NoDatabase {
-    async fn evaluate(&self, _query: &str, _values: &[Value]) -> Verdict {
-        Verdict::Failed
+    async fn evaluate(
+        &self,
+        _query: &PolicyQuery,
+        _bindings: &Bindings,
+    ) -> Result<QueryAnswer, Unanswered> {
+        Err(Unanswered::Failed)
     }
 }

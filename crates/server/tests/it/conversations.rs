@@ -46,3 +46,8 @@ async fn a_token_is_judged_by_what_the_operator_said() {
 async fn administrators_are_told_why_and_nobody_else_is() {
     each_file("explain").await;
 }
+
+#[tokio::test]
+async fn a_policy_in_sql_asks_what_is_stored() {
+    each_file("sql").await;
+}

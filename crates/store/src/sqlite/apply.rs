@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::allowance::Allowance;
 use super::dictionary::{Dictionary, Systems, TypeCode};
 use super::index_writes::{IndexRow, IndexWrites, Move};
+use super::judge::{self, RowJudge};
 use super::{row, secrets};
 use crate::index::{IndexKey, difference, index_rows};
 use crate::packed::{ParameterCode, unpack};
@@ -116,24 +117,24 @@ impl<'a> One<'a> {
 
     fn apply(self, rows: &RowFilter, change: PreparedChange) -> Result<(Written, Changes), Failed> {
         // INVARIANT: rows are judged here, in the transaction of the write.
-        match (rows.reach(), change) {
-            (Reach::Nothing | Reach::Some(_), PreparedChange::Create(_)) => {
-                Err(Failed::Refused(WriteError::OutsideRows { index: self.index }))
-            }
-            (Reach::Nothing | Reach::Some(_), PreparedChange::Put(..)) => {
-                Err(Failed::Refused(WriteError::NotThere { index: self.index }))
-            }
-            (Reach::Nothing | Reach::Some(_), PreparedChange::Delete(_)) => {
-                Ok((Written::NotThere, Vec::new()))
-            }
-            (Reach::Everything, PreparedChange::Create(content)) => {
-                self.create(content, HistoryMethod::Post)
-            }
-            (Reach::Everything, PreparedChange::Put(content, if_match)) => {
-                self.put(content, if_match)
-            }
-            (Reach::Everything, PreparedChange::Delete(if_match)) => self.delete(if_match),
+        match change {
+            PreparedChange::Create(content) => self.create(rows, content, HistoryMethod::Post),
+            PreparedChange::Put(content, if_match) => self.put(rows, content, if_match),
+            PreparedChange::Delete(if_match) => self.delete(rows, if_match),
         }
+    }
+
+    fn create(
+        self,
+        rows: &RowFilter,
+        content: Content,
+        method: HistoryMethod,
+    ) -> Result<(Written, Changes), Failed> {
+        self.require_inside(rows, &content, None)?;
+        if self.current()?.is_some() {
+            return Err(Failed::Refused(WriteError::IdTaken { index: self.index }));
+        }
+        self.insert(content, method)
     }
 
     /// Creates what a conditional update did not find.
@@ -144,42 +145,43 @@ impl<'a> One<'a> {
         if_match: IfMatch,
     ) -> Result<(Written, Changes), Failed> {
         self.require(if_match, None)?;
-        match rows.reach() {
-            Reach::Nothing | Reach::Some(_) => {
-                Err(Failed::Refused(WriteError::OutsideRows { index: self.index }))
-            }
-            Reach::Everything => self.create(content, HistoryMethod::Put),
-        }
+        self.create(rows, content, HistoryMethod::Put)
     }
 
-    /// Whether the current version is inside the rows.
-    fn finds_inside(&self, rows: &RowFilter) -> Result<bool, Failed> {
-        Ok(match rows.reach() {
-            Reach::Nothing | Reach::Some(_) => false,
-            Reach::Everything => true,
-        })
-    }
-
-    fn create(self, content: Content, method: HistoryMethod) -> Result<(Written, Changes), Failed> {
-        if self.current()?.is_some() {
-            return Err(Failed::Refused(WriteError::IdTaken { index: self.index }));
-        }
-        self.insert(content, method)
-    }
-
-    fn put(self, content: Content, if_match: IfMatch) -> Result<(Written, Changes), Failed> {
+    fn put(
+        self,
+        rows: &RowFilter,
+        content: Content,
+        if_match: IfMatch,
+    ) -> Result<(Written, Changes), Failed> {
         let current = self.current()?;
+        if !self.may_put(rows, current.as_ref())? {
+            return Err(Failed::Refused(WriteError::NotThere { index: self.index }));
+        }
         self.require(if_match, current.as_ref())?;
+        self.require_inside(rows, &content, current.as_ref())?;
         match current {
             None => self.insert(content, HistoryMethod::Put),
             Some(current) => self.replace(current, content),
         }
     }
 
-    fn delete(self, if_match: IfMatch) -> Result<(Written, Changes), Failed> {
-        let Some(current) = self.current()?.filter(|current| !current.deleted) else {
+    /// Who may not touch every row of the type updates only what is there and visible: whether an
+    /// id was taken by what is hidden would show otherwise.
+    fn may_put(&self, rows: &RowFilter, current: Option<&Current>) -> Result<bool, Failed> {
+        match rows.reach() {
+            Reach::Everything => Ok(true),
+            Reach::Nothing => Ok(false),
+            Reach::Some(_) => self.is_inside(rows, current),
+        }
+    }
+
+    fn delete(self, rows: &RowFilter, if_match: IfMatch) -> Result<(Written, Changes), Failed> {
+        let current = self.current()?;
+        if !self.is_inside(rows, current.as_ref())? {
             return Ok((Written::NotThere, Vec::new()));
-        };
+        }
+        let Some(current) = current else { return Ok((Written::NotThere, Vec::new())) };
         self.require(if_match, Some(&current))?;
         let (version, updated) = self.supersede(&current)?;
         self.connection
@@ -196,6 +198,62 @@ impl<'a> One<'a> {
         secrets::replace(self.connection, self.type_code, &self.target, &[])?;
         let changes = self.changes(current.key, current.index()?, Vec::new());
         Ok((Written::Deleted(version), changes))
+    }
+
+    /// Whether the current version is there, not deleted, and inside the rows.
+    fn finds_inside(&self, rows: &RowFilter) -> Result<bool, Failed> {
+        self.is_inside(rows, self.current()?.as_ref())
+    }
+
+    fn is_inside(&self, rows: &RowFilter, current: Option<&Current>) -> Result<bool, Failed> {
+        match current {
+            Some(Current { updated, packed: Some(packed), deleted: false, .. }) => {
+                self.lets_through(rows, *updated, packed)
+            }
+            Some(_) | None => Ok(false),
+        }
+    }
+
+    /// Refuses new content that is outside the rows.
+    fn require_inside(
+        &self,
+        rows: &RowFilter,
+        content: &Content,
+        current: Option<&Current>,
+    ) -> Result<(), Failed> {
+        let updated = self.time_after(current);
+        if self.lets_through(rows, updated, &content.packed)? {
+            return Ok(());
+        }
+        Err(Failed::Refused(WriteError::OutsideRows { index: self.index }))
+    }
+
+    fn lets_through(
+        &self,
+        rows: &RowFilter,
+        updated: Timestamp,
+        packed: &[u8],
+    ) -> Result<bool, Failed> {
+        match rows.reach() {
+            Reach::Nothing => return Ok(false),
+            Reach::Everything => return Ok(true),
+            Reach::Some(_) => {}
+        }
+        let Tools { connection, dictionary, allowance, .. } = self.tools;
+        let (id, packed) = (Box::from(self.target.id.as_str()), packed.to_vec());
+        let version = judge::Version { id, updated, packed };
+        let judged = allowance.search(connection, |reading| {
+            RowJudge::new(reading, dictionary, rows)?
+                .lets_through(self.target.resource_type, &version)
+        });
+        judged.map_err(|error| conditional::failed(self.index, error))
+    }
+
+    /// The time of the version after that one. A clock that was set back does not make a version
+    /// older than the one it replaces.
+    fn time_after(&self, current: Option<&Current>) -> Timestamp {
+        let now = whole_milliseconds(self.now);
+        current.map_or(now, |current| now.max(current.updated))
     }
 
     fn insert(self, content: Content, method: HistoryMethod) -> Result<(Written, Changes), Failed> {
@@ -257,9 +315,7 @@ impl<'a> One<'a> {
                  FROM resource WHERE key = ?1",
             )?
             .execute([current.key])?;
-        // A clock that was set back does not make a version older than the one it replaces.
-        let updated = whole_milliseconds(self.now).max(current.updated);
-        Ok((Version(current.version.0.saturating_add(1)), updated))
+        Ok((Version(current.version.0.saturating_add(1)), self.time_after(Some(current))))
     }
 
     fn current(&self) -> rusqlite::Result<Option<Current>> {

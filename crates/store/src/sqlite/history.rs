@@ -1,15 +1,16 @@
 //! Histories: versions, the newest first.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use firewarden_access::Reach;
 use firewarden_fhir::{HistoryPage, Id, ResourceType, Target};
+use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Row};
 
 use super::connection::unavailable;
 use super::dictionary::Dictionary;
+use super::judge::{self, RowJudge};
 use super::pool::Reading;
-use super::row;
+use super::{point, row};
 use crate::cursor::{self, Part};
 use crate::limits::HISTORY_TYPES_MAX;
 use crate::{HistoryEntry, HistoryPageRead, HistoryRead, StoreError};
@@ -22,17 +23,22 @@ pub(crate) fn history(
     page: &HistoryPage,
 ) -> Result<HistoryPageRead, StoreError> {
     match of {
-        HistoryRead::Instance(target, rows) => match rows.reach() {
-            Reach::Nothing | Reach::Some(_) => Ok(empty()),
-            Reach::Everything => of_one(reading, dictionary, target, page),
-        },
+        HistoryRead::Instance(target, rows) => {
+            let rows = RowJudge::new(reading, dictionary, rows)?;
+            if rows.is_closed() {
+                return Ok(empty());
+            }
+            of_one(reading, dictionary, (target, &rows), page)
+        }
         HistoryRead::Types(types) => {
-            let visible = types.iter().filter_map(|(resource_type, rows)| match rows.reach() {
-                Reach::Nothing | Reach::Some(_) => None,
-                Reach::Everything => Some(*resource_type),
-            });
             // Each type once, in however many parts its rows were granted.
-            let visible: BTreeSet<_> = visible.take(HISTORY_TYPES_MAX).collect();
+            let mut visible: BTreeMap<ResourceType, Vec<RowJudge<'_>>> = BTreeMap::new();
+            for (resource_type, rows) in types {
+                let rows = RowJudge::new(reading, dictionary, rows)?;
+                if !rows.is_closed() && visible.len() < HISTORY_TYPES_MAX {
+                    visible.entry(*resource_type).or_default().push(rows);
+                }
+            }
             of_types(reading, dictionary, &visible, page)
         }
     }
@@ -53,7 +59,7 @@ fn since_ms(page: &HistoryPage) -> i64 {
 fn of_one(
     reading: &Reading<'_>,
     dictionary: &Dictionary,
-    target: &Target,
+    (target, rows): (&Target, &RowJudge<'_>),
     page: &HistoryPage,
 ) -> Result<HistoryPageRead, StoreError> {
     let purpose = format!("history {target}");
@@ -69,15 +75,19 @@ fn of_one(
     else {
         return Ok(empty());
     };
-    let mut entries = versions(reading, target, (key, before, since_ms(page)), page.count)
-        .map_err(unavailable)?;
+    let from = (key, before, since_ms(page));
+    let mut entries = versions(reading, (target, rows), from, one_more(page.count))?;
     let more = cut_to_page(&mut entries, page.count);
     let next = entries.last().filter(|_| more).map(|entry| {
         let version = i64::try_from(entry.version.0).unwrap_or(i64::MAX);
         cursor::encode(&purpose, &[Part::Integer(version)])
     });
-    // Versions count from 1 without gaps.
-    let total = page.since.is_none().then_some(last);
+    let total = if rows.is_open() {
+        // Versions count from 1 without gaps.
+        page.since.is_none().then_some(last)
+    } else {
+        (page.cursor.is_none() && page.count > 0 && !more).then_some(entries.len() as u64)
+    };
     Ok(HistoryPageRead { entries, total, next })
 }
 
@@ -95,39 +105,78 @@ fn key_and_version(
         .optional()
 }
 
+/// The newest versions, as many as that, inside the rows.
 fn versions(
     reading: &Reading<'_>,
-    target: &Target,
+    (target, rows): (&Target, &RowJudge<'_>),
     (key, before, since_ms): (i64, i64, i64),
-    count: u32,
-) -> rusqlite::Result<Vec<HistoryEntry>> {
-    let mut statement = reading.connection.prepare_cached(
-        "SELECT version, updated, method, body FROM resource
-         WHERE key = ?1 AND version < ?2 AND updated >= ?3
-         UNION ALL
-         SELECT version, updated, method, body FROM history
-         WHERE key = ?1 AND version < ?2 AND updated >= ?3
-         ORDER BY 1 DESC LIMIT ?4",
-    )?;
-    statement
-        .query_map((key, before, since_ms, one_more(count)), |found| {
-            entry(found, 0, target.clone())
-        })?
-        .collect()
+    count: usize,
+) -> Result<Vec<HistoryEntry>, StoreError> {
+    let mut statement = reading
+        .connection
+        .prepare_cached(
+            "SELECT ?1, updated, packed, version, method, body FROM resource
+             WHERE key = ?2 AND version < ?3 AND updated >= ?4
+             UNION ALL
+             SELECT ?1, updated, packed, version, method, body FROM history
+             WHERE key = ?2 AND version < ?3 AND updated >= ?4
+             ORDER BY 4 DESC",
+        )
+        .map_err(unavailable)?;
+    let from = (target.id.as_str(), key, before, since_ms);
+    let mut found = statement.query(from).map_err(unavailable)?;
+    let mut entries = Vec::new();
+    while entries.len() < count
+        && let Some(version) = found.next().map_err(unavailable)?
+    {
+        reading.check_time()?;
+        if is_inside(reading, version, (target, key), std::slice::from_ref(rows))? {
+            entries.push(entry(version, target.clone()).map_err(unavailable)?);
+        }
+    }
+    Ok(entries)
 }
 
-fn entry(found: &Row<'_>, column: usize, target: Target) -> rusqlite::Result<HistoryEntry> {
+/// Whether a version is inside the rows: its own content, or for a deletion what it deleted. Its
+/// columns are id, time, packed values and version.
+fn is_inside(
+    reading: &Reading<'_>,
+    found: &Row<'_>,
+    (target, key): (&Target, i64),
+    rows: &[RowJudge<'_>],
+) -> Result<bool, StoreError> {
+    if rows.iter().any(RowJudge::is_open) {
+        return Ok(true);
+    }
+    let is_deletion = found.get_ref(2).map_err(unavailable)? == ValueRef::Null;
+    let judged = if is_deletion {
+        let deletion = row::version(found, 3).map_err(unavailable)?;
+        point::before_deletion(reading, target, (key, deletion)).map_err(unavailable)?
+    } else {
+        Some(judge::Version::of(found).map_err(unavailable)?)
+    };
+    let Some(judged) = judged else { return Ok(false) };
+    for rows in rows {
+        if rows.lets_through(target.resource_type, &judged)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Its columns are id, time, packed values, version, method and body.
+fn entry(found: &Row<'_>, target: Target) -> rusqlite::Result<HistoryEntry> {
     Ok(HistoryEntry {
         target,
-        version: row::version(found, column)?,
-        updated: row::updated(found, column + 1)?,
-        method: row::method(found, column + 2)?,
-        body: row::body(found, column + 3)?,
+        version: row::version(found, 3)?,
+        updated: row::updated(found, 1)?,
+        method: row::method(found, 4)?,
+        body: row::body(found, 5)?,
     })
 }
 
-fn one_more(count: u32) -> i64 {
-    i64::from(count) + i64::from(count > 0)
+fn one_more(count: u32) -> usize {
+    count as usize + usize::from(count > 0)
 }
 
 /// Drops what does not belong to the page; whether there was such.
@@ -151,7 +200,7 @@ struct Head {
 fn of_types(
     reading: &Reading<'_>,
     dictionary: &Dictionary,
-    types: &BTreeSet<ResourceType>,
+    types: &BTreeMap<ResourceType, Vec<RowJudge<'_>>>,
     page: &HistoryPage,
 ) -> Result<HistoryPageRead, StoreError> {
     const PURPOSE: &str = "histories";
@@ -165,16 +214,20 @@ fn of_types(
         },
     };
     let mut heads = Vec::new();
-    for resource_type in types {
-        reading.check_time()?;
-        let type_code = dictionary.resource_type(*resource_type);
+    for (resource_type, rows) in types {
         for current in [true, false] {
-            let places = places(reading, current, (type_code, before, since_ms(page)), page.count);
-            let found = places.map_err(unavailable)?.into_iter();
-            heads.extend(found.map(|place| Head { place, resource_type: *resource_type, current }));
+            let typed = Typed { resource_type: *resource_type, current, rows };
+            let type_code = dictionary.resource_type(*resource_type);
+            let from = (type_code, before, since_ms(page));
+            let places = typed.places(reading, from, one_more(page.count))?.into_iter();
+            heads.extend(places.map(|place| Head {
+                place,
+                resource_type: *resource_type,
+                current,
+            }));
         }
         heads.sort_unstable_by_key(|head| std::cmp::Reverse(head.place));
-        heads.truncate(usize::try_from(one_more(page.count)).unwrap_or(usize::MAX));
+        heads.truncate(one_more(page.count));
     }
     let more = cut_to_page(&mut heads, page.count);
     let next =
@@ -188,41 +241,72 @@ fn of_types(
     Ok(HistoryPageRead { entries, total, next })
 }
 
-fn places(
-    reading: &Reading<'_>,
+/// The current versions of a type, or its superseded ones.
+struct Typed<'a> {
+    resource_type: ResourceType,
     current: bool,
-    (type_code, before, since_ms): (i64, Place, i64),
-    count: u32,
-) -> rusqlite::Result<Vec<Place>> {
-    let sql = if current {
-        "SELECT updated, key, version FROM resource
-         WHERE type = ?1 AND updated >= ?2 AND (updated, key, version) < (?3, ?4, ?5)
-         ORDER BY updated DESC, key DESC, version DESC LIMIT ?6"
-    } else {
-        "SELECT updated, key, version FROM history
-         WHERE type = ?1 AND updated >= ?2 AND (updated, key, version) < (?3, ?4, ?5)
-         ORDER BY updated DESC, key DESC, version DESC LIMIT ?6"
-    };
-    let (updated, key, version) = before;
-    reading
-        .connection
-        .prepare_cached(sql)?
-        .query_map((type_code, since_ms, updated, key, version, one_more(count)), |found| {
-            Ok((found.get(0)?, found.get(1)?, found.get(2)?))
-        })?
-        .collect()
+    rows: &'a [RowJudge<'a>],
+}
+
+impl Typed<'_> {
+    /// Where the newest versions before a place are, as many as that, inside the rows.
+    fn places(
+        &self,
+        reading: &Reading<'_>,
+        (type_code, before, since_ms): (i64, Place, i64),
+        count: usize,
+    ) -> Result<Vec<Place>, StoreError> {
+        let sql = if self.current {
+            "SELECT id, updated, packed, version, key FROM resource
+             WHERE type = ?1 AND updated >= ?2 AND (updated, key, version) < (?3, ?4, ?5)
+             ORDER BY updated DESC, key DESC, version DESC"
+        } else {
+            "SELECT (SELECT id FROM resource AS r WHERE r.key = h.key),
+                    updated, packed, version, key FROM history AS h
+             WHERE type = ?1 AND updated >= ?2 AND (updated, key, version) < (?3, ?4, ?5)
+             ORDER BY updated DESC, key DESC, version DESC"
+        };
+        let (updated, key, version) = before;
+        let from = (type_code, since_ms, updated, key, version);
+        let mut statement = reading.connection.prepare_cached(sql).map_err(unavailable)?;
+        let mut found = statement.query(from).map_err(unavailable)?;
+        let mut places = Vec::new();
+        while places.len() < count
+            && let Some(version) = found.next().map_err(unavailable)?
+        {
+            reading.check_time()?;
+            if self.is_inside(reading, version)? {
+                places.push(place(version).map_err(unavailable)?);
+            }
+        }
+        Ok(places)
+    }
+
+    fn is_inside(&self, reading: &Reading<'_>, found: &Row<'_>) -> Result<bool, StoreError> {
+        let target = Target::new(self.resource_type, id(found).map_err(unavailable)?);
+        let key = found.get(4).map_err(unavailable)?;
+        is_inside(reading, found, (&target, key), self.rows)
+    }
+}
+
+fn place(found: &Row<'_>) -> rusqlite::Result<Place> {
+    Ok((found.get(1)?, found.get(4)?, found.get(3)?))
+}
+
+fn id(found: &Row<'_>) -> rusqlite::Result<Id> {
+    Id::parse(found.get_ref(0)?.as_str()?).ok_or_else(|| row::damaged(0, "an id"))
 }
 
 fn read(reading: &Reading<'_>, head: &Head) -> rusqlite::Result<HistoryEntry> {
     let sql = if head.current {
-        "SELECT id, version, updated, method, body FROM resource WHERE key = ?1 AND version = ?2"
+        "SELECT id, updated, NULL, version, method, body FROM resource
+         WHERE key = ?1 AND version = ?2"
     } else {
-        "SELECT r.id, h.version, h.updated, h.method, h.body
+        "SELECT r.id, h.updated, NULL, h.version, h.method, h.body
          FROM history h JOIN resource r ON r.key = h.key WHERE h.key = ?1 AND h.version = ?2"
     };
     let (_, key, version) = head.place;
     reading.connection.prepare_cached(sql)?.query_row((key, version), |found| {
-        let id = Id::parse(found.get_ref(0)?.as_str()?).ok_or_else(|| row::damaged(0, "an id"))?;
-        entry(found, 1, Target::new(head.resource_type, id))
+        entry(found, Target::new(head.resource_type, id(found)?))
     })
 }

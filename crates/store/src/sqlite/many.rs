@@ -1,11 +1,12 @@
 //! Reads of several resources at one moment.
 
-use firewarden_access::{Reach, RowFilter};
+use firewarden_access::RowFilter;
 use firewarden_fhir::Target;
 use rusqlite::OptionalExtension;
 
 use super::connection::unavailable;
 use super::dictionary::Dictionary;
+use super::judge::{self, RowJudge};
 use super::pool::Reading;
 use super::row;
 use crate::limits::READ_TOGETHER_MAX;
@@ -21,31 +22,36 @@ pub(crate) fn read(
     if targets.len() > READ_TOGETHER_MAX {
         return Err(StoreError::TooExpensive);
     }
-    match rows.reach() {
-        Reach::Nothing | Reach::Some(_) => Ok(Vec::new()),
-        Reach::Everything => {
-            let mut found = Vec::new();
-            for target in targets {
-                reading.check_time()?;
-                found.extend(read_one(reading, dictionary, target).map_err(unavailable)?);
-            }
-            Ok(found)
+    let rows = RowJudge::new(reading, dictionary, rows)?;
+    let mut inside = Vec::new();
+    for target in targets {
+        reading.check_time()?;
+        let found = one(reading, dictionary, target).map_err(unavailable)?;
+        if let Some((stored, version)) = found
+            && rows.lets_through(target.resource_type, &version)?
+        {
+            inside.push(stored);
         }
     }
+    Ok(inside)
 }
 
-fn read_one(
+fn one(
     reading: &Reading<'_>,
     dictionary: &Dictionary,
     target: &Target,
-) -> rusqlite::Result<Option<Stored>> {
+) -> rusqlite::Result<Option<(Stored, judge::Version)>> {
     let type_code = dictionary.resource_type(target.resource_type);
     let found = reading
         .connection
-        .prepare_cached("SELECT version, updated, body FROM resource WHERE type = ?1 AND id = ?2")?
+        .prepare_cached(
+            "SELECT id, updated, packed, version, body FROM resource
+             WHERE type = ?1 AND id = ?2 AND deleted = 0",
+        )?
         .query_row((type_code, target.id.as_str()), |found| {
-            row::stored(found, [0, 1, 2], target.clone())
+            let stored = row::stored(found, [3, 1, 4], target.clone())?;
+            Ok((stored, judge::Version::of(found)?))
         })
         .optional()?;
-    Ok(found.flatten())
+    Ok(found.and_then(|(stored, version)| Some((stored?, version))))
 }

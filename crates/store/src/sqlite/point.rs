@@ -3,13 +3,14 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use firewarden_access::{Reach, RowFilter};
+use firewarden_access::RowFilter;
 use firewarden_fhir::{Target, Version};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::connection::unavailable;
 use super::dictionary::Dictionary;
-use super::pool::Snapshot;
+use super::judge::{self, RowJudge};
+use super::pool::{Reading, Snapshot};
 use super::{row, secrets};
 use crate::seal::{Seal, Unsealed};
 use crate::{Read, StoreError, Stored};
@@ -27,59 +28,22 @@ impl PointReaders {
         Self { connections, next: AtomicUsize::new(0) }
     }
 
-    /// Reads the current version.
-    pub(crate) fn read(
+    /// One look that is bounded by itself.
+    pub(crate) fn look<T>(
         &self,
-        dictionary: &Dictionary,
-        target: &Target,
-        rows: &RowFilter,
-    ) -> Result<Read, StoreError> {
-        match rows.reach() {
-            Reach::Nothing | Reach::Some(_) => Ok(Read::Absent),
-            Reach::Everything => {
-                let type_code = dictionary.resource_type(target.resource_type);
-                current(&*self.connection()?, type_code, target).map_err(unavailable)
-            }
-        }
+        look: impl FnOnce(&Reading<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        look(&Reading::short(&*self.connection()?))
     }
 
-    /// Reads that version.
-    pub(crate) fn vread(
+    /// Several looks at the same state.
+    pub(crate) fn looks<T>(
         &self,
-        dictionary: &Dictionary,
-        target: &Target,
-        version: Version,
-        rows: &RowFilter,
-    ) -> Result<Read, StoreError> {
-        match rows.reach() {
-            Reach::Nothing | Reach::Some(_) => Ok(Read::Absent),
-            Reach::Everything => {
-                let type_code = dictionary.resource_type(target.resource_type);
-                let connection = self.connection()?;
-                // One snapshot: a version does not move to the history between two looks.
-                let snapshot = Snapshot::begin(&connection).map_err(unavailable)?;
-                exact(snapshot.0, type_code, target, version).map_err(unavailable)
-            }
-        }
-    }
-
-    /// The unsealed secrets. The rows are the caller's to look at first.
-    pub(crate) fn secrets(
-        &self,
-        dictionary: &Dictionary,
-        target: &Target,
-        seal: &Seal,
-    ) -> Result<Unsealed, StoreError> {
-        let type_code = dictionary.resource_type(target.resource_type);
-        let sealed =
-            secrets::sealed(&*self.connection()?, type_code, target).map_err(unavailable)?;
-        let unseal = |(pointer, sealed): (String, Vec<u8>)| match seal
-            .unseal(target, &pointer, &sealed)
-        {
-            Ok(secret) => Ok((pointer, secret)),
-            Err(_) => Err(StoreError::Unavailable(format!("a secret of `{target}` is damaged"))),
-        };
-        sealed.into_iter().map(unseal).collect()
+        look: impl FnOnce(&Reading<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let connection = self.connection()?;
+        let snapshot = Snapshot::begin(&connection).map_err(unavailable)?;
+        look(&Reading::short(snapshot.0))
     }
 
     /// A trivial read.
@@ -99,38 +63,160 @@ impl PointReaders {
     }
 }
 
-fn current(connection: &Connection, type_code: i64, target: &Target) -> rusqlite::Result<Read> {
-    let found = connection
-        .prepare_cached("SELECT version, updated, body FROM resource WHERE type = ?1 AND id = ?2")?
-        .query_row((type_code, target.id.as_str()), |found| {
-            Ok((row::version(found, 0)?, row::stored(found, [0, 1, 2], target.clone())?))
+/// Reads the current version of any row.
+pub(crate) fn any(
+    reading: &Reading<'_>,
+    dictionary: &Dictionary,
+    target: &Target,
+) -> Result<Read, StoreError> {
+    let type_code = dictionary.resource_type(target.resource_type);
+    let found = reading
+        .connection
+        .prepare_cached("SELECT version, updated, body FROM resource WHERE type = ?1 AND id = ?2")
+        .and_then(|mut look| {
+            look.query_row((type_code, target.id.as_str()), |found| {
+                Ok((row::version(found, 0)?, row::stored(found, [0, 1, 2], target.clone())?))
+            })
+            .optional()
         })
-        .optional()?;
+        .map_err(unavailable)?;
     Ok(found.map_or(Read::Absent, |(version, stored)| read(version, stored)))
 }
 
-fn exact(
-    connection: &Connection,
-    type_code: i64,
+/// Reads the current version, inside the rows.
+pub(crate) fn current(
+    reading: &Reading<'_>,
+    dictionary: &Dictionary,
     target: &Target,
-    version: Version,
-) -> rusqlite::Result<Read> {
-    let Ok(number) = i64::try_from(version.0) else { return Ok(Read::Absent) };
-    let found = connection
+    rows: &RowFilter,
+) -> Result<Read, StoreError> {
+    let rows = RowJudge::new(reading, dictionary, rows)?;
+    if rows.is_closed() {
+        return Ok(Read::Absent);
+    }
+    let type_code = dictionary.resource_type(target.resource_type);
+    let found = reading
+        .connection
         .prepare_cached(
-            "SELECT version, updated, body FROM resource
+            "SELECT id, updated, packed, version, body, key FROM resource
+             WHERE type = ?1 AND id = ?2",
+        )
+        .and_then(|mut look| {
+            let at = (type_code, target.id.as_str());
+            look.query_row(at, |found| Found::of(found, target, &rows)).optional()
+        });
+    inside(reading, &rows, target, found.map_err(unavailable)?)
+}
+
+/// Reads that version, inside the rows.
+pub(crate) fn exact(
+    reading: &Reading<'_>,
+    dictionary: &Dictionary,
+    (target, version): (&Target, Version),
+    rows: &RowFilter,
+) -> Result<Read, StoreError> {
+    let rows = RowJudge::new(reading, dictionary, rows)?;
+    let Ok(number) = i64::try_from(version.0) else { return Ok(Read::Absent) };
+    if rows.is_closed() {
+        return Ok(Read::Absent);
+    }
+    let type_code = dictionary.resource_type(target.resource_type);
+    let found = reading
+        .connection
+        .prepare_cached(
+            "SELECT id, updated, packed, version, body, key FROM resource
              WHERE type = ?1 AND id = ?2 AND version = ?3
              UNION ALL
-             SELECT version, updated, body FROM history
+             SELECT ?2, updated, packed, version, body, key FROM history
              WHERE key = (SELECT key FROM resource WHERE type = ?1 AND id = ?2) AND version = ?3",
-        )?
-        .query_row((type_code, target.id.as_str(), number), |found| {
-            row::stored(found, [0, 1, 2], target.clone())
-        })
-        .optional()?;
-    Ok(found.map_or(Read::Absent, |stored| read(version, stored)))
+        )
+        .and_then(|mut look| {
+            let at = (type_code, target.id.as_str(), number);
+            look.query_row(at, |found| Found::of(found, target, &rows)).optional()
+        });
+    inside(reading, &rows, target, found.map_err(unavailable)?)
+}
+
+/// A version as it was found.
+struct Found {
+    key: i64,
+    version: Version,
+    stored: Option<Stored>,
+    /// What it is judged by, if it has to be judged and is no deletion.
+    judged: Option<judge::Version>,
+}
+
+impl Found {
+    fn of(found: &Row<'_>, target: &Target, rows: &RowJudge<'_>) -> rusqlite::Result<Self> {
+        let stored = row::stored(found, [3, 1, 4], target.clone())?;
+        let judged = match stored {
+            Some(_) if !rows.is_open() => Some(judge::Version::of(found)?),
+            Some(_) | None => None,
+        };
+        Ok(Self { key: found.get(5)?, version: row::version(found, 3)?, stored, judged })
+    }
+}
+
+fn inside(
+    reading: &Reading<'_>,
+    rows: &RowJudge<'_>,
+    target: &Target,
+    found: Option<Found>,
+) -> Result<Read, StoreError> {
+    let Some(Found { key, version, stored, judged }) = found else { return Ok(Read::Absent) };
+    let read = read(version, stored);
+    if rows.is_open() {
+        return Ok(read);
+    }
+    let judged = match judged {
+        Some(judged) => Some(judged),
+        None => before_deletion(reading, target, (key, version)).map_err(unavailable)?,
+    };
+    // INVARIANT: a row outside the rows reads as one that never was.
+    match judged {
+        Some(judged) if rows.lets_through(target.resource_type, &judged)? => Ok(read),
+        Some(_) | None => Ok(Read::Absent),
+    }
 }
 
 fn read(version: Version, stored: Option<Stored>) -> Read {
     stored.map_or(Read::Deleted(version), Read::Found)
+}
+
+/// What a deletion is judged by: the version before it.
+pub(crate) fn before_deletion(
+    reading: &Reading<'_>,
+    target: &Target,
+    (key, deletion): (i64, Version),
+) -> rusqlite::Result<Option<judge::Version>> {
+    let before = i64::try_from(deletion.0.saturating_sub(1)).map_err(|e| row::damaged(0, e))?;
+    reading
+        .connection
+        .prepare_cached(
+            "SELECT ?1, updated, packed FROM history
+             WHERE key = ?2 AND version = ?3 AND packed IS NOT NULL",
+        )?
+        .query_row((target.id.as_str(), key, before), judge::Version::of)
+        .optional()
+}
+
+/// The unsealed secrets of a resource inside the rows.
+pub(crate) fn unsealed(
+    reading: &Reading<'_>,
+    dictionary: &Dictionary,
+    (target, seal): (&Target, &Seal),
+    rows: &RowFilter,
+) -> Result<Unsealed, StoreError> {
+    match current(reading, dictionary, target, rows)? {
+        Read::Found(_) => {}
+        Read::Deleted(_) | Read::Absent => return Ok(Vec::new()),
+    }
+    let type_code = dictionary.resource_type(target.resource_type);
+    let sealed = secrets::sealed(reading.connection, type_code, target).map_err(unavailable)?;
+    let unseal = |(pointer, sealed): (String, Vec<u8>)| match seal.unseal(target, &pointer, &sealed)
+    {
+        Ok(secret) => Ok((pointer, secret)),
+        Err(_) => Err(StoreError::Unavailable(format!("a secret of `{target}` is damaged"))),
+    };
+    sealed.into_iter().map(unseal).collect()
 }

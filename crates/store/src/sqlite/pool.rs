@@ -24,7 +24,15 @@ pub(crate) struct Reading<'a> {
     pub over: &'a AtomicBool,
 }
 
-impl Reading<'_> {
+/// The flag of readings without a deadline.
+static NEVER_OVER: AtomicBool = AtomicBool::new(false);
+
+impl<'a> Reading<'a> {
+    /// One without a deadline, for looks that are bounded by themselves.
+    pub(crate) fn short(connection: &'a Connection) -> Self {
+        Self { connection, over: &NEVER_OVER }
+    }
+
     /// Fails when the time is up: for loops whose statements are each too short to notice.
     pub(crate) fn check_time(&self) -> Result<(), StoreError> {
         if self.over.load(Ordering::Relaxed) { Err(StoreError::TooExpensive) } else { Ok(()) }

@@ -7,6 +7,7 @@ mod histories;
 mod matching;
 mod opened;
 mod opening;
+mod policies;
 mod random;
 mod searches;
 mod secrets;

@@ -9,11 +9,12 @@ use firewarden_fhir::search::{
     Criterion, DateComparison, NumberComparison, Prefix, ReferenceValue, SearchQuery, SortBy,
     SortKey, StringMatch, TokenValue,
 };
-use firewarden_fhir::{TimeRange, Timestamp};
+use firewarden_fhir::{ResourceType, Target, TimeRange, Timestamp};
 
 /// A stored resource, as the model knows it.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
+    pub resource_type: ResourceType,
     pub id: String,
     pub updated: Timestamp,
     /// In the order of creation.
@@ -27,12 +28,42 @@ impl Row {
     }
 }
 
-/// The ids that a search finds, in its order.
-pub(crate) fn matches(rows: &[Row], query: &SearchQuery) -> Vec<String> {
-    let holds = |row: &&Row| query.criteria.iter().all(|criterion| holds(row, criterion));
-    let mut found: Vec<&Row> = rows.iter().filter(holds).collect();
-    found.sort_by(|a, b| compare(a, b, &query.sort));
-    found.into_iter().map(|row| row.id.clone()).collect()
+/// All resources that are there.
+#[derive(Default)]
+pub(crate) struct World {
+    pub rows: Vec<Row>,
+}
+
+impl World {
+    fn is(row: &Row, target: &Target) -> bool {
+        row.resource_type == target.resource_type && row.id == target.id.as_str()
+    }
+
+    /// What the row refers to, as far as it is there.
+    fn targets(&self, row: &Row, parameter: &SearchParameter, of: ResourceType) -> Vec<&Row> {
+        let refers = |to: &Row| {
+            row.of(parameter)
+                .iter()
+                .any(|value| matches!(value, IndexValue::Local(target) if Self::is(to, target)))
+        };
+        self.rows.iter().filter(|to| to.resource_type == of && refers(to)).collect()
+    }
+
+    pub(crate) fn all_hold(&self, row: &Row, criteria: &[Criterion]) -> bool {
+        criteria.iter().all(|criterion| holds(self, row, criterion))
+    }
+
+    /// The ids that a search finds, in its order.
+    pub(crate) fn matches(&self, query: &SearchQuery) -> Vec<String> {
+        let mut found: Vec<&Row> = self
+            .rows
+            .iter()
+            .filter(|row| row.resource_type == query.resource_type)
+            .filter(|row| self.all_hold(row, &query.criteria))
+            .collect();
+        found.sort_by(|a, b| compare(self, a, b, &query.sort));
+        found.into_iter().map(|row| row.id.clone()).collect()
+    }
 }
 
 /// A range that ends before it begins is the one between the two.
@@ -53,7 +84,7 @@ pub(crate) fn put_in_order(value: &mut IndexValue) {
     }
 }
 
-fn holds(row: &Row, criterion: &Criterion) -> bool {
+fn holds(world: &World, row: &Row, criterion: &Criterion) -> bool {
     match criterion {
         Criterion::Id(ids) => ids.iter().any(|id| id.as_str() == row.id),
         Criterion::LastUpdated(sought) => {
@@ -98,8 +129,19 @@ fn holds(row: &Row, criterion: &Criterion) -> bool {
             .of(parameter)
             .iter()
             .any(|v| matches!(v, IndexValue::Uri(uri) if values.contains(uri))),
-        Criterion::Chain { .. } | Criterion::Has { .. } | Criterion::Any(_) => {
-            unreachable!("the random searches have none")
+        Criterion::Chain { parameter, targets } => targets.iter().any(|(of, criteria)| {
+            let targets = world.targets(row, parameter, *of);
+            targets.iter().any(|target| world.all_hold(target, criteria))
+        }),
+        Criterion::Has { source, parameter, criteria } => world.rows.iter().any(|other| {
+            other.resource_type == *source
+                && other.of(parameter).iter().any(
+                    |value| matches!(value, IndexValue::Local(target) if World::is(row, target)),
+                )
+                && world.all_hold(other, criteria)
+        }),
+        Criterion::Any(alternatives) => {
+            alternatives.iter().any(|criteria| world.all_hold(row, criteria))
         }
     }
 }
@@ -170,9 +212,9 @@ enum Key {
     Text(String),
 }
 
-fn compare(a: &Row, b: &Row, sort: &[SortKey]) -> Ordering {
+fn compare(world: &World, a: &Row, b: &Row, sort: &[SortKey]) -> Ordering {
     for key in sort {
-        let ordering = match (sort_key(a, key), sort_key(b, key)) {
+        let ordering = match (sort_key(world, a, key), sort_key(world, b, key)) {
             (None, None) => Ordering::Equal,
             (None, Some(_)) => Ordering::Greater,
             (Some(_), None) => Ordering::Less,
@@ -189,14 +231,17 @@ fn compare(a: &Row, b: &Row, sort: &[SortKey]) -> Ordering {
     if sort.last().is_some_and(|key| key.descending) { ordering.reverse() } else { ordering }
 }
 
-fn sort_key(row: &Row, sort: &SortKey) -> Option<Key> {
-    let parameter = match sort.by {
+fn sort_key(world: &World, row: &Row, sort: &SortKey) -> Option<Key> {
+    let mut keys: Vec<Key> = match &sort.by {
         SortBy::Id => return Some(Key::Text(row.id.clone())),
         SortBy::LastUpdated => return Some(Key::Number(row.updated.as_millisecond() as f64)),
-        SortBy::Parameter(parameter) => parameter,
-        SortBy::Through { .. } => unreachable!("the random searches have none"),
+        SortBy::Parameter(parameter) => row.of(parameter).into_iter().map(value_key).collect(),
+        SortBy::Through { parameter, target, criteria, by } => {
+            let mut targets = world.targets(row, parameter, *target);
+            targets.retain(|target| world.all_hold(target, criteria));
+            targets.into_iter().flat_map(|target| target.of(by)).map(value_key).collect()
+        }
     };
-    let mut keys: Vec<Key> = row.of(parameter).into_iter().map(value_key).collect();
     keys.sort_by(|a, b| a.partial_cmp(b).unwrap());
     if sort.descending { keys.pop() } else { keys.into_iter().next() }
 }

@@ -1,13 +1,13 @@
 //! Random resources and random searches: the store finds what the model finds, page by page.
 
-use std::collections::BTreeMap;
-
+use firewarden_fhir::Timestamp;
 use firewarden_fhir::extract::extract;
-use firewarden_fhir::search::SearchQuery;
+use firewarden_fhir::search::{Criterion, SearchQuery, SortBy};
+use firewarden_store::Store;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-use crate::matching::{Row, matches, put_in_order};
+use crate::matching::{Row, World, put_in_order};
 use crate::opened::*;
 use crate::searches::{ids, page, query, walk};
 
@@ -24,6 +24,17 @@ const TARGETS: &[&str] = &[
     "http://localhost/fhir/Patient/2",
     "http://other/Patient/1",
     "urn:uuid:1",
+];
+/// What may be in the same store.
+const LINKED: &[&str] = &[
+    "Patient/r0",
+    "Patient/r1",
+    "Patient/r2/_history/1",
+    "http://localhost/fhir/Patient/r3",
+    "Patient/r4",
+    "Patient/r99",
+    "Group/r1",
+    "http://other/Patient/r1",
 ];
 const URLS: &[&str] = &["http://c", "http://c|1", "http://c|2", "http://cc"];
 
@@ -119,6 +130,86 @@ fn answers() -> impl Strategy<Value = String> {
         .prop_map(|a| format!(r#"{{"resourceType":"QuestionnaireResponse"{a}}}"#))
 }
 
+/// A resource that others refer to, or that refers to others.
+fn linked() -> BoxedStrategy<String> {
+    let reference = || select(LINKED).prop_map(|t| format!(r#"{{"reference":"{t}"}}"#));
+    let link = reference().prop_map(|t| format!(r#"{{"other":{t},"type":"seealso"}}"#));
+    let with = |json: String, more: String| format!("{}{more}}}", json.strip_suffix('}').unwrap());
+    let subject =
+        (observation(), member("subject", reference()), member("performer", array(reference())));
+    let subject = subject.prop_map(move |(json, subject, performer)| {
+        with(json.replace(r#""subject""#, r#""_unused""#), subject + &performer)
+    });
+    let patient = (patient(), member("link", array(link)));
+    prop_oneof![subject, patient.prop_map(move |(json, link)| with(json, link))].boxed()
+}
+
+/// A criterion that looks at other resources, as it stands in a URL.
+fn linking(of: &'static str, depth: usize) -> BoxedStrategy<String> {
+    if depth == 0 {
+        return criterion(of);
+    }
+    let patient = || linking("Patient", depth - 1);
+    let prefixed = |prefix: &'static str, of: BoxedStrategy<String>| {
+        of.prop_map(move |c| format!("{prefix}{c}"))
+    };
+    match of {
+        "Patient" => prop_oneof![
+            prefixed("link:Patient.", patient()),
+            prefixed("_has:Observation:patient:", linking("Observation", depth - 1)),
+            prefixed("_has:Observation:performer:", linking("Observation", depth - 1)),
+            prefixed("_has:Patient:link:", patient()),
+            criterion("Patient"),
+        ]
+        .boxed(),
+        _ => prop_oneof![
+            prefixed("patient.", patient()),
+            prefixed("subject:Patient.", patient()),
+            prefixed("performer:Patient.", patient()),
+            criterion("Observation"),
+        ]
+        .boxed(),
+    }
+}
+
+/// Alternatives, as the rows of several policies and a compartment are.
+fn any_of(of: &'static str) -> impl Strategy<Value = Criterion> {
+    let alternative = prop::collection::vec(linking(of, 1), 0..3)
+        .prop_map(move |criteria| query(&format!("{of}?{}", criteria.join("&"))).criteria);
+    prop::collection::vec(alternative, 0..4).prop_map(Criterion::Any)
+}
+
+/// A search with criteria and sort keys that look at other resources.
+fn linking_search(of: &'static str) -> impl Strategy<Value = SearchQuery> {
+    let sorts: &'static [&'static str] = match of {
+        "Observation" => {
+            &["subject:Patient.family", "performer:Patient.birthdate", "patient.gender", "date"]
+        }
+        _ => &["link:Patient.family", "link:Patient._id", "birthdate", "link:Patient.birthdate"],
+    };
+    let sorts: Vec<_> = sorts.iter().copied().filter(|sort| !sort.ends_with("_id")).collect();
+    let key = (any::<bool>(), select(sorts))
+        .prop_map(|(d, key)| format!("{}{key}", if d { "-" } else { "" }));
+    let sort = prop::collection::vec(key, 0..3);
+    let criteria = prop::collection::vec((0..3usize).prop_flat_map(move |d| linking(of, d)), 0..3);
+    (criteria, prop::option::of(any_of(of)), any_of("Patient"), (sort, 1..6u32)).prop_map(
+        move |(criteria, any, targets, (sort, count))| {
+            let sort =
+                if sort.is_empty() { String::new() } else { format!("&_sort={}", sort.join(",")) };
+            let mut query = query(&format!("{of}?{}{sort}&_count={count}", criteria.join("&")));
+            query.criteria.extend(any);
+            for key in &mut query.sort {
+                if let SortBy::Through { criteria, .. } = &mut key.by
+                    && count % 2 == 0
+                {
+                    criteria.push(targets.clone());
+                }
+            }
+            query
+        },
+    )
+}
+
 fn values(
     prefixes: &'static [&'static str],
     texts: &'static [&'static str],
@@ -205,37 +296,51 @@ fn search(of: &'static str) -> impl Strategy<Value = SearchQuery> {
     )
 }
 
+/// Writes the resources, each replaced and some deleted, and says what is there.
+async fn world(store: &Store, resources: &[(String, bool)]) -> World {
+    let mut world = World::default();
+    for (key, (json, gone)) in resources.iter().enumerate() {
+        let content: serde_json::Value = serde_json::from_str(json).unwrap();
+        let name = content["resourceType"].as_str().unwrap();
+        let on = format!("{name}/r{key}");
+        // Replaced twice, so that index rows come and go.
+        let other = &resources[(key + 1) % resources.len()].0;
+        let milliseconds = (key % 5) as i64;
+        write_at(store, milliseconds, vec![create(&on, other), put(&on, json)]).await.unwrap();
+        if *gone {
+            write(store, vec![delete(&on)]).await.unwrap();
+            continue;
+        }
+        world.rows.push(row(name, key, json, at(milliseconds)));
+    }
+    world
+}
+
+/// A resource as the model knows it.
+pub(crate) fn row(name: &str, key: usize, json: &str, updated: Timestamp) -> Row {
+    let content = firewarden_fhir::json::parse(json.as_bytes()).unwrap();
+    let mut values = extract(of(name), content.as_object().unwrap(), BASE_URL);
+    values.iter_mut().for_each(|value| put_in_order(&mut value.value));
+    Row { resource_type: of(name), id: format!("r{key}"), updated, key, values }
+}
+
+/// The store finds and counts what the model does.
+pub(crate) async fn agree(store: &Store, world: &World, asked: &SearchQuery) {
+    let expected = world.matches(asked);
+    assert_eq!(walk(store, asked).await, expected, "{asked:?}");
+    let counted = SearchQuery { count: 0, ..asked.clone() };
+    let counted = page(store, &counted).await;
+    assert_eq!(counted.total, Some(expected.len() as u64), "{asked:?}");
+    assert_eq!(ids(&counted), [""; 0]);
+}
+
 fn check(resources: &[(String, bool)], queries: &[SearchQuery]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let Opened { store, .. } = &open();
-        let mut rows = BTreeMap::new();
-        for (key, (json, gone)) in resources.iter().enumerate() {
-            let content: serde_json::Value = serde_json::from_str(json).unwrap();
-            let name = content["resourceType"].as_str().unwrap();
-            let on = format!("{name}/r{key}");
-            // Replaced twice, so that index rows come and go.
-            let other = &resources[(key + 1) % resources.len()].0;
-            let milliseconds = (key % 5) as i64;
-            write_at(store, milliseconds, vec![create(&on, other), put(&on, json)]).await.unwrap();
-            if *gone {
-                write(store, vec![delete(&on)]).await.unwrap();
-                continue;
-            }
-            let content = firewarden_fhir::json::parse(json.as_bytes()).unwrap();
-            let mut values = extract(of(name), content.as_object().unwrap(), BASE_URL);
-            values.iter_mut().for_each(|value| put_in_order(&mut value.value));
-            let row = Row { id: format!("r{key}"), updated: at(milliseconds), key, values };
-            rows.entry(of(name)).or_insert_with(Vec::new).push(row);
-        }
+        let world = world(store, resources).await;
         for asked in queries {
-            let empty = Vec::new();
-            let expected = matches(rows.get(&asked.resource_type).unwrap_or(&empty), asked);
-            assert_eq!(walk(store, asked).await, expected, "{asked:?}");
-            let counted = SearchQuery { count: 0, ..asked.clone() };
-            let counted = page(store, &counted).await;
-            assert_eq!(counted.total, Some(expected.len() as u64), "{asked:?}");
-            assert_eq!(ids(&counted), [""; 0]);
+            agree(store, &world, asked).await;
         }
     });
 }
@@ -261,6 +366,15 @@ proptest! {
             ))
     ) {
         check(&resources, &queries);
+    }
+
+    #[test]
+    fn what_is_linked_decides_as_it_does_in_the_model(
+        resources in prop::collection::vec((linked(), prop::bool::weighted(0.1)), 1..16),
+        observations in prop::collection::vec(linking_search("Observation"), 14),
+        patients in prop::collection::vec(linking_search("Patient"), 14),
+    ) {
+        check(&resources, &[observations, patients].concat());
     }
 
     #[test]

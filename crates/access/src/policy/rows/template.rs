@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::document::{KEYS, Keys};
 use crate::limits::BOUND_VALUE_BYTES_MAX;
 use crate::nearest::suggestion;
+use crate::policy_query::SentPath;
 
 /// A text with places.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ enum Piece {
 /// Where a value stands, and where it is taken from.
 #[derive(Debug)]
 pub(super) struct Place {
-    steps: Vec<String>,
+    path: SentPath,
     /// Whether the value begins an alternative.
     pub(super) leads: bool,
     /// Whether it ends one.
@@ -40,7 +41,7 @@ impl Template {
                 return Err("`{{` is never closed by `}}`".to_owned());
             };
             push_text(&mut pieces, before)?;
-            pieces.push(Piece::Value(Place { steps: steps(path)?, leads: false, ends: false }));
+            pieces.push(Piece::Value(Place { path: sent_path(path)?, leads: false, ends: false }));
             rest = after;
         }
         push_text(&mut pieces, rest)?;
@@ -64,7 +65,7 @@ impl Template {
 
     /// The keys of the document that the values are under.
     pub(super) fn keys(&self) -> Keys {
-        let keys = self.places().map(|place| Keys::of(place.key()));
+        let keys = self.places().map(|place| Keys::of(place.path.key()));
         keys.fold(Keys::NONE, Keys::with)
     }
 
@@ -98,18 +99,9 @@ impl Template {
 }
 
 impl Place {
-    fn key(&self) -> &str {
-        self.steps.first().map(String::as_str).unwrap_or_default()
-    }
-
     /// The value as a text. `None` for what is absent, no scalar, empty or too long.
     pub(super) fn value(&self, document: &Value) -> Option<String> {
-        let value = self.steps.iter().try_fold(document, |value, step| match value {
-            Value::Object(members) => members.get(step),
-            Value::Array(items) => items.get(index(step)?),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
-        })?;
-        let text = match value {
+        let text = match self.path.of(document)? {
             Value::String(text) => text.clone(),
             Value::Number(number) => number.to_string(),
             Value::Bool(truth) => truth.to_string(),
@@ -118,12 +110,6 @@ impl Place {
         (!text.is_empty() && text.len() <= BOUND_VALUE_BYTES_MAX && !text.contains('\0'))
             .then_some(text)
     }
-}
-
-/// The index that a step is in a list, written in one way only.
-fn index(step: &str) -> Option<usize> {
-    let index: usize = step.parse().ok()?;
-    (index.to_string() == step).then_some(index)
 }
 
 fn push_text(pieces: &mut Vec<Piece>, text: &str) -> Result<(), String> {
@@ -136,18 +122,14 @@ fn push_text(pieces: &mut Vec<Piece>, text: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn steps(path: &str) -> Result<Vec<String>, String> {
-    let steps: Vec<String> = path.trim().split('.').map(str::to_owned).collect();
-    if steps.iter().any(|step| step.is_empty() || step.contains(['{', '}'])) {
-        return Err(format!("`{{{{{path}}}}}` is no path such as `user.data.patient_id`"));
+fn sent_path(text: &str) -> Result<SentPath, String> {
+    let no_path = || format!("`{{{{{text}}}}}` is no path such as `user.data.patient_id`");
+    let path = SentPath::parse(text).ok_or_else(no_path)?;
+    if KEYS.contains(&path.key()) {
+        return Ok(path);
     }
-    match steps.first() {
-        Some(first) if !KEYS.contains(&first.as_str()) => {
-            let near = suggestion(first, KEYS);
-            Err(format!("the request document has no `{first}`{near}"))
-        }
-        _ => Ok(steps),
-    }
+    let near = suggestion(path.key(), KEYS);
+    Err(format!("the request document has no `{}`{near}", path.key()))
 }
 
 /// Whether an alternative ends with this piece: with an unescaped comma.

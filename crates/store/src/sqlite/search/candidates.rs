@@ -6,15 +6,14 @@ use rusqlite::types::Value as Sql;
 use super::sources::{Leg, Source};
 use crate::StoreError;
 use crate::limits::{
-    COUNTED_CANDIDATES_MAX, FEW_CANDIDATES, GATHERED_CANDIDATES_MAX, PROBE_CANDIDATES_MAX,
-    PROBE_LEGS_MAX, PROBES_MAX,
+    COUNTED_CANDIDATES_MAX, FEW_CANDIDATES, GATHERED_CANDIDATES_MAX, PROBE_LEGS_MAX, PROBES_MAX,
 };
 use crate::sqlite::connection::unavailable;
 use crate::sqlite::dictionary::TypeCode;
 use crate::sqlite::pool::Reading;
 
 /// The rows to look at, in the order of their keys.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Candidates {
     /// These.
     Gathered(Vec<i64>),
@@ -23,7 +22,7 @@ pub(crate) enum Candidates {
 }
 
 /// A statement and its values.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Statement {
     pub sql: String,
     pub values: Vec<Sql>,
@@ -38,14 +37,18 @@ pub(crate) struct Chooser<'a> {
 }
 
 impl Chooser<'_> {
-    /// The candidates of the most selective source. A few look-ups find it: small sources are
-    /// gathered whole while they are being looked at.
-    pub(crate) fn choose(&self, sources: &[Source]) -> Result<Candidates, StoreError> {
+    /// The candidates of the most selective source, if it has not more than that many rows. A few
+    /// look-ups find it: small sources are gathered whole while they are being looked at.
+    pub(crate) fn smallest(
+        &self,
+        sources: &[Source],
+        rows_max: usize,
+    ) -> Result<Option<Vec<i64>>, StoreError> {
         let mut best: Option<Vec<i64>> = None;
         let (ordered, ranges): (Vec<&Source>, Vec<&Source>) =
             sources.iter().partition(|source| source.ordered);
         for source in ordered.iter().chain(&ranges) {
-            let Some(found) = self.gather(source, PROBE_CANDIDATES_MAX)? else { continue };
+            let Some(found) = self.gather(source, rows_max)? else { continue };
             if best.as_ref().is_none_or(|best| found.len() < best.len()) {
                 best = Some(found);
             }
@@ -53,10 +56,7 @@ impl Chooser<'_> {
                 break;
             }
         }
-        match best {
-            Some(found) => Ok(Candidates::Gathered(found)),
-            None => self.choose_large(&ordered, &ranges),
-        }
+        Ok(best)
     }
 
     /// Every resource of the type.
@@ -64,14 +64,12 @@ impl Chooser<'_> {
         Candidates::Streamed(whole_type(self.type_code, self.after_key))
     }
 
-    /// Among sources that are all large.
-    fn choose_large(
-        &self,
-        ordered: &[&Source],
-        ranges: &[&Source],
-    ) -> Result<Candidates, StoreError> {
+    /// Among sources that are all large; every resource of the type if there are none.
+    pub(crate) fn choose_large(&self, sources: &[&Source]) -> Result<Candidates, StoreError> {
+        let (ordered, ranges): (Vec<&Source>, Vec<&Source>) =
+            sources.iter().partition(|source| source.ordered);
         let Some((first, others)) = ordered.split_first() else {
-            for source in ranges {
+            for source in &ranges {
                 if let Some(found) = self.gather(source, GATHERED_CANDIDATES_MAX)? {
                     return Ok(Candidates::Gathered(found));
                 }
@@ -83,7 +81,7 @@ impl Chooser<'_> {
             return Ok(Candidates::Streamed(self.stream(first, &[])));
         }
         let mut least = (self.count(first, COUNTED_CANDIDATES_MAX)?, *first);
-        for source in others.iter().chain(ranges) {
+        for source in others.iter().chain(&ranges) {
             let count = self.count(source, least.0)?;
             if count < least.0 {
                 least = (count, source);
@@ -127,7 +125,7 @@ impl Chooser<'_> {
     }
 
     /// How many rows a source has, up to a bound.
-    fn count(&self, source: &Source, rows_max: usize) -> Result<usize, StoreError> {
+    pub(crate) fn count(&self, source: &Source, rows_max: usize) -> Result<usize, StoreError> {
         let mut count = 0;
         for leg in &source.legs {
             self.reading.check_time()?;
@@ -156,10 +154,11 @@ impl Chooser<'_> {
 
 /// The statement that counts the resources that meet all of the sources, if the index alone can
 /// tell.
-pub(crate) fn count_statement(sources: &[Source]) -> Option<Statement> {
-    let mut ranges = sources.iter().filter(|source| !source.ordered);
-    let driver = ranges.next().or_else(|| sources.first())?;
-    let others: Vec<&Source> = sources.iter().filter(|s| !std::ptr::eq(*s, driver)).collect();
+pub(crate) fn count_statement(sources: &[&Source]) -> Option<Statement> {
+    let mut ranges = sources.iter().copied().filter(|source| !source.ordered);
+    let driver = ranges.next().or_else(|| sources.first().copied())?;
+    let others = sources.iter().copied().filter(|source| !std::ptr::eq(*source, driver));
+    let others: Vec<&Source> = others.collect();
     let probes = usable_probes(others.iter().copied());
     let decided = ranges.next().is_none()
         && probes.len() == others.len()

@@ -47,7 +47,8 @@ impl Search<'_> {
         count: usize,
     ) -> Result<Option<Vec<Place>>, StoreError> {
         let mut look = self.look(Looks::Values)?;
-        let mut statement = self.reading.connection.prepare_cached(&sql).map_err(unavailable)?;
+        let mut statement =
+            self.judge.reading.connection.prepare_cached(&sql).map_err(unavailable)?;
         let mut rows = statement.query(params_from_iter(values)).map_err(unavailable)?;
         let mut places: Vec<Place> = Vec::new();
         let mut seen = HashSet::new();

@@ -1,18 +1,26 @@
 //! Where the index holds what a criterion asks for: ranges of index tables, as SQL.
 
+use firewarden_fhir::ResourceType;
 use firewarden_fhir::search::{Criterion, ReferenceValue, StringMatch, TokenValue};
 use rusqlite::types::Value as Sql;
 
 use super::ranges;
+use crate::StoreError;
+use crate::condition::Condition;
 use crate::fold::cut;
 use crate::index::key_text;
 use crate::limits::{KEY_TEXT_BYTES_MAX, UNION_LEGS_MAX};
-use crate::matches::Condition;
-use crate::sqlite::dictionary::{Dictionary, NO_SYSTEM, TypeCode, find_system};
-use crate::sqlite::pool::Reading;
+use crate::matches::Comparison;
+use crate::packed::ParameterCode;
+use crate::sqlite::connection::unavailable;
+use crate::sqlite::dictionary::{NO_SYSTEM, TypeCode, find_system};
+use crate::sqlite::judge::Judge;
 
 /// A cut key is at least this long; shorter ones are whole.
 const WHOLE_KEY_BYTES_MAX: usize = KEY_TEXT_BYTES_MAX - 4;
+
+/// The conditions on what a reference's target is.
+const OF_TARGET: [&str; 2] = ["target = ?", "target_type = ?"];
 
 /// One stretch of an index table.
 #[derive(Debug)]
@@ -35,34 +43,52 @@ pub(crate) struct Source {
     pub exact: bool,
 }
 
-/// Finds the source of a condition, if the index can give its candidates.
+/// Finds the sources of conditions on a type, where the index can give their candidates.
 pub(crate) struct Finder<'a> {
-    pub reading: &'a Reading<'a>,
-    pub dictionary: &'a Dictionary,
-    pub type_code: TypeCode,
+    pub judge: &'a Judge<'a>,
+    pub resource_type: ResourceType,
+    /// So many candidates of other resources are looked up to learn which of them are meant.
+    pub looked_up_max: usize,
 }
 
 impl Finder<'_> {
-    /// `None` when most of the type may meet the condition: `:missing`, `:not`, `ne`.
-    pub(crate) fn source(&self, condition: &Condition<'_>) -> rusqlite::Result<Option<Source>> {
-        let mut source = match condition.criterion {
+    /// `None` when most of the type may meet the condition (`:missing`, `:not`, `ne`), or when it
+    /// looks up more than it may.
+    pub(crate) fn source(&self, condition: &Condition<'_>) -> Result<Option<Source>, StoreError> {
+        let mut source = match condition {
+            Condition::Comparison(comparison) => self.comparison(comparison).map_err(unavailable),
+            Condition::Any(alternatives) => self.any(alternatives),
+            Condition::Chain { parameter, targets } => self.chain(*parameter, targets),
+            Condition::Has { source, parameter, referring } => {
+                self.has((*source, *parameter), referring)
+            }
+        }?;
+        if let Some(source) = &mut source {
+            // So many merged orders cost more than putting the candidates in order.
+            source.ordered &= source.legs.len() <= UNION_LEGS_MAX;
+        }
+        Ok(source)
+    }
+
+    pub(super) fn type_code(&self) -> TypeCode {
+        self.judge.dictionary.resource_type(self.resource_type)
+    }
+
+    fn comparison(&self, condition: &Comparison<'_>) -> rusqlite::Result<Option<Source>> {
+        let source = match condition.criterion {
             Criterion::Missing { .. }
             | Criterion::Token { negated: true, .. }
+            // These are no comparisons.
             | Criterion::Chain { .. }
             | Criterion::Has { .. }
             | Criterion::Any(_) => return Ok(None),
             Criterion::Id(ids) => {
-                let leg = |id: &firewarden_fhir::Id| Leg {
-                    table: "resource",
-                    column: "key",
-                    conditions: vec!["type = ?", "id = ?", "deleted = 0"],
-                    values: vec![self.type_code.into(), id.as_str().to_owned().into()],
-                };
-                Source { legs: ids.iter().map(leg).collect(), ordered: true, exact: true }
+                let legs = ids.iter().map(|id| self.leg_of_id(id.as_str())).collect();
+                Source { legs, ordered: true, exact: true }
             }
             Criterion::LastUpdated(comparisons) => {
                 let legs: Option<Vec<_>> =
-                    comparisons.iter().map(|c| ranges::updated(c, self.type_code)).collect();
+                    comparisons.iter().map(|c| ranges::updated(c, self.type_code())).collect();
                 let Some(legs) = legs else { return Ok(None) };
                 Source { legs, ordered: false, exact: false }
             }
@@ -99,25 +125,53 @@ impl Finder<'_> {
                 }
             }
         };
-        // So many merged orders cost more than putting the candidates in order.
-        source.ordered &= source.legs.len() <= UNION_LEGS_MAX;
         Ok(Some(source))
+    }
+
+    /// One resource of the type.
+    pub(super) fn leg_of_id(&self, id: &str) -> Leg {
+        Leg {
+            table: "resource",
+            column: "key",
+            conditions: vec!["type = ?", "id = ?", "deleted = 0"],
+            values: vec![self.type_code().into(), text(id)],
+        }
+    }
+
+    /// What refers by a parameter to one resource.
+    pub(super) fn leg_of_target(
+        &self,
+        parameter: Option<ParameterCode>,
+        (target, id): (ResourceType, &str),
+    ) -> Leg {
+        let target = Sql::from(self.judge.dictionary.resource_type(target));
+        self.leg_of("reference_index", parameter, &OF_TARGET, [text(id), target])
     }
 
     fn leg(
         &self,
         table: &'static str,
-        condition: &Condition<'_>,
+        condition: &Comparison<'_>,
+        conditions: &[&'static str],
+        values: impl IntoIterator<Item = Sql>,
+    ) -> Leg {
+        self.leg_of(table, condition.parameter, conditions, values)
+    }
+
+    fn leg_of(
+        &self,
+        table: &'static str,
+        parameter: Option<ParameterCode>,
         conditions: &[&'static str],
         values: impl IntoIterator<Item = Sql>,
     ) -> Leg {
         // 0 is no parameter's number.
-        let parameter = i64::from(condition.parameter.unwrap_or(0));
+        let parameter = i64::from(parameter.unwrap_or(0));
         Leg {
             table,
             column: "resource",
             conditions: ["type = ?", "parameter = ?"].iter().chain(conditions).copied().collect(),
-            values: [self.type_code.into(), parameter.into()].into_iter().chain(values).collect(),
+            values: [self.type_code().into(), parameter.into()].into_iter().chain(values).collect(),
         }
     }
 
@@ -125,14 +179,14 @@ impl Finder<'_> {
         &self,
         table: &'static str,
         ranges: Vec<ranges::Range>,
-        condition: &Condition<'_>,
+        condition: &Comparison<'_>,
     ) -> Source {
         let leg =
             |range: ranges::Range| self.leg(table, condition, &range.conditions, range.values);
         Source { legs: ranges.into_iter().map(leg).collect(), ordered: false, exact: true }
     }
 
-    fn string(&self, how: StringMatch, sent: &[String], condition: &Condition<'_>) -> Source {
+    fn string(&self, how: StringMatch, sent: &[String], condition: &Comparison<'_>) -> Source {
         let folded = &condition.folded;
         let leg = |conditions: &[&'static str], values: Vec<Sql>| {
             self.leg("string_index", condition, conditions, values)
@@ -170,7 +224,7 @@ impl Finder<'_> {
         }
     }
 
-    fn token(&self, values: &[TokenValue], condition: &Condition<'_>) -> rusqlite::Result<Source> {
+    fn token(&self, values: &[TokenValue], condition: &Comparison<'_>) -> rusqlite::Result<Source> {
         let mut source = Source { legs: Vec::new(), ordered: true, exact: true };
         let leg = |conditions: &[&'static str], values: Vec<Sql>| {
             self.leg("token_index", condition, conditions, values)
@@ -183,7 +237,7 @@ impl Finder<'_> {
                 TokenValue::System(system) => (Some(Some(system)), None),
             };
             let system = match system {
-                Some(Some(uri)) => match find_system(self.reading.connection, uri)? {
+                Some(Some(uri)) => match find_system(self.judge.reading.connection, uri)? {
                     Some(number) => Some(number),
                     // No code of that system is stored.
                     None => continue,
@@ -203,26 +257,24 @@ impl Finder<'_> {
         Ok(source)
     }
 
-    fn reference(&self, values: &[ReferenceValue], condition: &Condition<'_>) -> Source {
+    fn reference(&self, values: &[ReferenceValue], condition: &Comparison<'_>) -> Source {
         let mut source = Source { legs: Vec::new(), ordered: true, exact: true };
         let leg = |conditions: &[&'static str], values: Vec<Sql>| {
             self.leg("reference_index", condition, conditions, values)
         };
-        const OF_TYPE: [&str; 2] = ["target = ?", "target_type = ?"];
-        let number = |of| Sql::from(self.dictionary.resource_type(of));
         for value in values {
             match value {
                 ReferenceValue::Id(types, id) => {
-                    let of = |of: &_| leg(&OF_TYPE, vec![text(id.as_str()), number(*of)]);
+                    let of = |of: &_| self.leg_of_target(condition.parameter, (*of, id.as_str()));
                     source.legs.extend(types.iter().map(of));
                 }
                 ReferenceValue::Target(target) => {
-                    let of = number(target.resource_type);
-                    source.legs.push(leg(&OF_TYPE, vec![text(target.id.as_str()), of]));
+                    let target = (target.resource_type, target.id.as_str());
+                    source.legs.push(self.leg_of_target(condition.parameter, target));
                 }
                 ReferenceValue::Absolute(url) => {
                     source.exact &= is_whole(url);
-                    source.legs.push(leg(&OF_TYPE, vec![text(key_text(url)), 0.into()]));
+                    source.legs.push(leg(&OF_TARGET, vec![text(key_text(url)), 0.into()]));
                     if !url.contains('|') && is_whole(url) {
                         // `}` follows `|`: every version of a canonical.
                         let ends =

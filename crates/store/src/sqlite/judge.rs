@@ -1,0 +1,258 @@
+//! Judges candidates by their packed values and by those of the resources they are linked with.
+//! What the judge says is what counts; everything else only finds candidates for it.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use firewarden_access::{Reach, RowFilter};
+use firewarden_fhir::definitions::SearchParameter;
+use firewarden_fhir::{ResourceType, Timestamp};
+use rusqlite::{OptionalExtension, Row};
+
+use super::connection::unavailable;
+use super::dictionary::Dictionary;
+use super::pool::Reading;
+use super::row;
+use crate::StoreError;
+use crate::condition::{Condition, OfOther, Preparer};
+use crate::limits::JUDGED_REMEMBERED_MAX;
+use crate::matches::Candidate;
+use crate::packed::{ParameterCode, unpack};
+
+/// Judges the candidates of one query, in one snapshot.
+pub(crate) struct Judge<'a> {
+    pub reading: &'a Reading<'a>,
+    pub dictionary: &'a Dictionary,
+    /// Whether the resource of that id meets the conjunction of that number.
+    remembered: RefCell<HashMap<usize, HashMap<Box<str>, bool>>>,
+}
+
+/// What a version is judged by, as it is stored.
+pub(crate) struct Version {
+    pub id: Box<str>,
+    pub updated: Timestamp,
+    pub packed: Vec<u8>,
+}
+
+impl Version {
+    /// From three columns: id, time, packed values.
+    pub(crate) fn of(found: &Row<'_>) -> rusqlite::Result<Self> {
+        let id = found.get_ref(0)?.as_str()?.into();
+        let packed = found.get_ref(2)?.as_blob()?.to_vec();
+        Ok(Self { id, updated: row::updated(found, 1)?, packed })
+    }
+}
+
+impl<'a> Judge<'a> {
+    pub(crate) fn new(reading: &'a Reading<'a>, dictionary: &'a Dictionary) -> Self {
+        Self { reading, dictionary, remembered: RefCell::default() }
+    }
+
+    /// Whether all of the conditions hold for the candidate.
+    pub(crate) fn all(
+        &self,
+        conditions: &[Condition<'_>],
+        candidate: &Candidate<'_>,
+    ) -> Result<bool, StoreError> {
+        for condition in conditions {
+            if !self.holds(condition, candidate)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The same of a version that is still packed.
+    pub(crate) fn all_of_version(
+        &self,
+        conditions: &[Condition<'_>],
+        resource_type: ResourceType,
+        version: &Version,
+    ) -> Result<bool, StoreError> {
+        let Version { id, updated, packed } = version;
+        let values = unpacked(packed)?;
+        let candidate = Candidate { resource_type, id, updated: *updated, values: &values };
+        self.all(conditions, &candidate)
+    }
+
+    fn holds(
+        &self,
+        condition: &Condition<'_>,
+        candidate: &Candidate<'_>,
+    ) -> Result<bool, StoreError> {
+        match condition {
+            Condition::Comparison(comparison) => Ok(comparison.holds(candidate)),
+            Condition::Any(alternatives) => {
+                for conditions in alternatives {
+                    if self.all(conditions, candidate)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            Condition::Chain { parameter, targets } => {
+                for (of, conditions) in targets {
+                    for id in candidate.references(*parameter, *of) {
+                        if self.current_meets(conditions, (*of, id))? {
+                            return Ok(true);
+                        }
+                    }
+                }
+                Ok(false)
+            }
+            Condition::Has { source, parameter, referring } => {
+                self.is_referred_to(candidate, (*source, *parameter), referring)
+            }
+        }
+    }
+
+    /// Whether the resource is there, not deleted, and meets the conditions.
+    pub(crate) fn current_meets(
+        &self,
+        conditions: &OfOther<'_>,
+        (of, id): (ResourceType, &str),
+    ) -> Result<bool, StoreError> {
+        self.reading.check_time()?;
+        if let Some(known) = self.recall(conditions.number, id) {
+            return Ok(known);
+        }
+        let meets = match self.current(of, id)? {
+            Some(version) => self.all_of_version(&conditions.conditions, of, &version)?,
+            None => false,
+        };
+        self.remember(conditions.number, id, meets);
+        Ok(meets)
+    }
+
+    /// The current version of a resource that is not deleted.
+    pub(crate) fn current(
+        &self,
+        of: ResourceType,
+        id: &str,
+    ) -> Result<Option<Version>, StoreError> {
+        self.reading
+            .connection
+            .prepare_cached(
+                "SELECT id, updated, packed FROM resource
+                 WHERE type = ?1 AND id = ?2 AND deleted = 0",
+            )
+            .and_then(|mut look| {
+                let at = (self.dictionary.resource_type(of), id);
+                look.query_row(at, Version::of).optional()
+            })
+            .map_err(unavailable)
+    }
+
+    /// Whether a current resource of the source refers to the candidate and meets the conditions.
+    fn is_referred_to(
+        &self,
+        candidate: &Candidate<'_>,
+        (source, parameter): (ResourceType, Option<ParameterCode>),
+        conditions: &OfOther<'_>,
+    ) -> Result<bool, StoreError> {
+        let Some(parameter) = parameter else { return Ok(false) };
+        let (source_code, candidate_code) = (
+            self.dictionary.resource_type(source),
+            self.dictionary.resource_type(candidate.resource_type),
+        );
+        let mut statement = self
+            .reading
+            .connection
+            .prepare_cached(
+                "SELECT r.id FROM reference_index AS i JOIN resource AS r ON r.key = i.resource
+                 WHERE i.type = ?1 AND i.parameter = ?2 AND i.target = ?3 AND i.target_type = ?4",
+            )
+            .map_err(unavailable)?;
+        let mut found = statement
+            .query((source_code, parameter, candidate.id, candidate_code))
+            .map_err(unavailable)?;
+        while let Some(referring) = found.next().map_err(unavailable)? {
+            let id = referring.get_ref(0).map_err(unavailable)?;
+            let id = id.as_str().map_err(|e| unavailable(row::damaged(0, e)))?;
+            if self.current_meets(conditions, (source, id))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn recall(&self, number: usize, id: &str) -> Option<bool> {
+        self.remembered.borrow().get(&number)?.get(id).copied()
+    }
+
+    /// Remembers whether a resource meets the conjunction of that number.
+    pub(crate) fn remember(&self, number: usize, id: &str, meets: bool) {
+        let mut remembered = self.remembered.borrow_mut();
+        if remembered.values().map(HashMap::len).sum::<usize>() >= JUDGED_REMEMBERED_MAX {
+            remembered.clear();
+        }
+        remembered.entry(number).or_default().insert(id.into(), meets);
+    }
+}
+
+/// The values of a blob that this program wrote.
+pub(crate) fn unpacked(
+    packed: &[u8],
+) -> Result<Vec<(ParameterCode, crate::packed::Value<'_>)>, StoreError> {
+    unpack(packed).ok_or_else(|| unavailable(row::damaged(2, "packed values")))
+}
+
+/// The number of a parameter in this database.
+pub(crate) fn code_of(
+    dictionary: &Dictionary,
+) -> impl Fn(&SearchParameter) -> Option<ParameterCode> {
+    |parameter| dictionary.parameter(parameter.resource_type, &parameter.code)
+}
+
+/// Judges single rows by a row filter.
+pub(crate) struct RowJudge<'a> {
+    judge: Judge<'a>,
+    rows: Rows<'a>,
+}
+
+enum Rows<'a> {
+    Nothing,
+    Some(Vec<Condition<'a>>),
+    Everything,
+}
+
+impl<'a> RowJudge<'a> {
+    pub(crate) fn new(
+        reading: &'a Reading<'a>,
+        dictionary: &'a Dictionary,
+        rows: &'a RowFilter,
+    ) -> Result<Self, StoreError> {
+        let judge = Judge::new(reading, dictionary);
+        let rows = match rows.reach() {
+            Reach::Nothing => Rows::Nothing,
+            Reach::Some(criteria) => {
+                Rows::Some(Preparer::new(&code_of(dictionary)).conditions(criteria)?)
+            }
+            Reach::Everything => Rows::Everything,
+        };
+        Ok(Self { judge, rows })
+    }
+
+    /// Whether it lets everything through: then nothing need be read to ask it.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.rows, Rows::Everything)
+    }
+
+    /// Whether it lets nothing through.
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(self.rows, Rows::Nothing)
+    }
+
+    /// Whether the version is inside the rows.
+    pub(crate) fn lets_through(
+        &self,
+        of: ResourceType,
+        version: &Version,
+    ) -> Result<bool, StoreError> {
+        match &self.rows {
+            Rows::Nothing => Ok(false),
+            Rows::Some(conditions) => self.judge.all_of_version(conditions, of, version),
+            Rows::Everything => Ok(true),
+        }
+    }
+}

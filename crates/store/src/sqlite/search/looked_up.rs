@@ -1,0 +1,149 @@
+//! Where the candidates of a condition on other resources are: those resources are found first, if
+//! they are few.
+
+use std::collections::BTreeSet;
+
+use firewarden_fhir::ResourceType;
+use rusqlite::OptionalExtension;
+
+use super::candidates::Chooser;
+use super::sources::{Finder, Leg, Source};
+use crate::StoreError;
+use crate::condition::{Condition, OfOther};
+use crate::limits::PROBE_CANDIDATES_MAX;
+use crate::matches::Candidate;
+use crate::packed::ParameterCode;
+use crate::sqlite::connection::unavailable;
+use crate::sqlite::judge::{Version, unpacked};
+
+type Ids = BTreeSet<Box<str>>;
+
+impl Finder<'_> {
+    /// What meets one of several conjunctions: the sources of each together.
+    pub(super) fn any(
+        &self,
+        alternatives: &[Vec<Condition<'_>>],
+    ) -> Result<Option<Source>, StoreError> {
+        let mut union = Source { legs: Vec::new(), ordered: true, exact: true };
+        for conditions in alternatives {
+            let Some(source) = self.smallest(conditions)? else { return Ok(None) };
+            union.legs.extend(source.legs);
+            union.ordered &= source.ordered;
+            union.exact &= source.exact && conditions.len() == 1;
+        }
+        Ok(Some(union))
+    }
+
+    /// The smallest source of conditions that must all hold.
+    fn smallest(&self, conditions: &[Condition<'_>]) -> Result<Option<Source>, StoreError> {
+        let mut smallest: Option<(usize, Source)> = None;
+        for condition in conditions {
+            let Some(source) = self.source(condition)? else { continue };
+            if conditions.len() == 1 {
+                return Ok(Some(source));
+            }
+            let rows = self.chooser().count(&source, PROBE_CANDIDATES_MAX)?;
+            if smallest.as_ref().is_none_or(|(least, _)| rows < *least) {
+                smallest = Some((rows, source));
+            }
+        }
+        Ok(smallest.map(|(_, source)| source))
+    }
+
+    /// What refers to a resource that meets the conditions on its type.
+    pub(super) fn chain(
+        &self,
+        parameter: Option<ParameterCode>,
+        targets: &[(ResourceType, OfOther<'_>)],
+    ) -> Result<Option<Source>, StoreError> {
+        let mut source = Source { legs: Vec::new(), ordered: true, exact: true };
+        for (target, conditions) in targets {
+            let own_id = |candidate: &Candidate<'_>, ids: &mut Ids| {
+                ids.insert(candidate.id.into());
+            };
+            let Some(ids) = self.of(*target).meeting(conditions, own_id)? else { return Ok(None) };
+            let leg = |id: &Box<str>| self.leg_of_target(parameter, (*target, id));
+            source.legs.extend(ids.iter().map(leg));
+        }
+        Ok(Some(source))
+    }
+
+    /// What a resource that meets the conditions refers to.
+    pub(super) fn has(
+        &self,
+        (source, parameter): (ResourceType, Option<ParameterCode>),
+        conditions: &OfOther<'_>,
+    ) -> Result<Option<Source>, StoreError> {
+        let referred = |candidate: &Candidate<'_>, ids: &mut Ids| {
+            ids.extend(candidate.references(parameter, self.resource_type).map(Box::from));
+        };
+        let Some(ids) = self.of(source).meeting(conditions, referred)? else { return Ok(None) };
+        let legs = ids.iter().map(|id| self.leg_of_id(id)).collect();
+        Ok(Some(Source { legs, ordered: true, exact: true }))
+    }
+
+    fn of(&self, resource_type: ResourceType) -> Finder<'_> {
+        let Finder { judge, looked_up_max, .. } = *self;
+        Finder { judge, resource_type, looked_up_max }
+    }
+
+    fn chooser(&self) -> Chooser<'_> {
+        let (reading, type_code) = (self.judge.reading, self.type_code());
+        Chooser { reading, type_code, after_key: i64::MIN }
+    }
+
+    /// What is collected of the resources that meet the conditions; `None` if there may be more
+    /// than are looked up.
+    fn meeting(
+        &self,
+        conditions: &OfOther<'_>,
+        collect: impl Fn(&Candidate<'_>, &mut Ids),
+    ) -> Result<Option<Ids>, StoreError> {
+        let mut sources = Vec::new();
+        for condition in &conditions.conditions {
+            sources.extend(self.source(condition)?);
+        }
+        if sources.is_empty() {
+            sources.push(self.whole_type());
+        }
+        let Some(keys) = self.chooser().smallest(&sources, self.looked_up_max)? else {
+            return Ok(None);
+        };
+        let mut ids = Ids::new();
+        for key in keys {
+            self.judge.reading.check_time()?;
+            let Some(version) = self.version(key)? else { continue };
+            let values = unpacked(&version.packed)?;
+            let (resource_type, id) = (self.resource_type, &*version.id);
+            let updated = version.updated;
+            let candidate = Candidate { resource_type, id, updated, values: &values };
+            let meets = self.judge.all(&conditions.conditions, &candidate)?;
+            self.judge.remember(conditions.number, id, meets);
+            if meets {
+                collect(&candidate, &mut ids);
+            }
+        }
+        Ok(Some(ids))
+    }
+
+    fn whole_type(&self) -> Source {
+        let leg = Leg {
+            table: "resource",
+            column: "key",
+            conditions: vec!["type = ?", "deleted = 0"],
+            values: vec![self.type_code().into()],
+        };
+        Source { legs: vec![leg], ordered: false, exact: true }
+    }
+
+    fn version(&self, key: i64) -> Result<Option<Version>, StoreError> {
+        self.judge
+            .reading
+            .connection
+            .prepare_cached(
+                "SELECT id, updated, packed FROM resource WHERE key = ?1 AND deleted = 0",
+            )
+            .and_then(|mut look| look.query_row([key], Version::of).optional())
+            .map_err(unavailable)
+    }
+}

@@ -1,0 +1,55 @@
+//! Sorts by what resources refer to.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use crate::StoreError;
+use crate::cursor::Part;
+use crate::limits::JUDGED_REMEMBERED_MAX;
+use crate::matches::Candidate;
+use crate::sort::{Through, first, part};
+use crate::sqlite::judge::{Judge, unpacked};
+
+/// The values of the targets that were looked at: many resources refer to the same.
+#[derive(Default)]
+pub(crate) struct ThroughValues {
+    remembered: RefCell<HashMap<(usize, Box<str>), Part>>,
+}
+
+impl ThroughValues {
+    /// What of the candidate's targets is compared.
+    pub(crate) fn of(
+        &self,
+        judge: &Judge<'_>,
+        by: &Through<'_>,
+        candidate: &Candidate<'_>,
+    ) -> Result<Part, StoreError> {
+        let targets = candidate.references(by.parameter, by.target);
+        let values: Result<Vec<_>, _> = targets.map(|id| self.of_target(judge, by, id)).collect();
+        Ok(first(values?.into_iter(), by.descending))
+    }
+
+    /// Nothing of a target that is deleted, or outside what counts.
+    fn of_target(&self, judge: &Judge<'_>, by: &Through<'_>, id: &str) -> Result<Part, StoreError> {
+        judge.reading.check_time()?;
+        let place = (by.conditions.number, Box::from(id));
+        if let Some(known) = self.remembered.borrow().get(&place) {
+            return Ok(known.clone());
+        }
+        let mut value = Part::Missing;
+        if let Some(version) = judge.current(by.target, id)?
+            && judge.all_of_version(&by.conditions.conditions, by.target, &version)?
+        {
+            let values = unpacked(&version.packed)?;
+            let (resource_type, updated) = (by.target, version.updated);
+            let target = Candidate { resource_type, id, updated, values: &values };
+            value = first(target.of(by.by).map(part), by.descending);
+        }
+        let mut remembered = self.remembered.borrow_mut();
+        if remembered.len() >= JUDGED_REMEMBERED_MAX {
+            remembered.clear();
+        }
+        remembered.insert(place, value.clone());
+        Ok(value)
+    }
+}
