@@ -13,7 +13,7 @@ use crate::body_memory::BodyMemory;
 use crate::configuration::{Configuration, Snapshot};
 use crate::directory::StoredDirectory;
 use crate::meters::Meters;
-use crate::own_types::{OwnRules, SecretHasher};
+use crate::own_types::{Force, OwnRules, SecretHasher};
 use crate::settings::Settings;
 use crate::traces::Traces;
 
@@ -40,9 +40,14 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// The rules of our own types, as of a snapshot.
-    pub(crate) fn own_rules<'a>(&'a self, snapshot: &'a Snapshot) -> OwnRules<'a> {
-        OwnRules { store: &self.store, snapshot, outbound: &self.outbound, hasher: &self.hasher }
+    /// The rules of our own types, as of a snapshot. `Force::Yes` saves what makes tests fail.
+    pub(crate) fn own_rules<'a>(
+        &'a self,
+        snapshot: &'a Snapshot,
+        now: Timestamp,
+        force: Force,
+    ) -> OwnRules<'a> {
+        OwnRules { app: self, snapshot, now, force }
     }
 
     /// What an interaction is performed with.

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::app::{App, new_id};
 use crate::failure::Refusal;
+use crate::own_types::Force;
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -158,7 +159,7 @@ async fn apply(
     match kind {
         BundleKind::Transaction => {
             let snapshot = app.configuration.current().await?;
-            let own_rules = app.own_rules(&snapshot);
+            let own_rules = app.own_rules(&snapshot, now, Force::Yes);
             let ports = app.ports(&own_rules, "init", now);
             for outcome in perform_transaction(ports, entries).await? {
                 outcome?;
@@ -167,7 +168,7 @@ async fn apply(
         BundleKind::Batch => {
             for entry in entries {
                 let snapshot = app.configuration.current().await?;
-                let own_rules = app.own_rules(&snapshot);
+                let own_rules = app.own_rules(&snapshot, now, Force::Yes);
                 perform(app.ports(&own_rules, "init", now), entry).await?;
             }
         }

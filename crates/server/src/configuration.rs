@@ -13,12 +13,16 @@ use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 use tracing::error;
 
+use crate::policy_tests::WrittenTest;
+
 /// The configuration of one policy version.
 pub(crate) struct Snapshot {
     /// The policies, with their version.
     pub(crate) policies: Arc<PolicySet>,
     /// A number that tells the contents of the policies from others.
     pub(crate) policy_contents: u64,
+    /// The tests of policies.
+    pub(crate) policy_tests: Vec<WrittenTest>,
     /// The introspectors, for checks between them; `identity` has its own.
     pub(crate) introspectors: Vec<Introspector>,
     /// The identity providers, for the same.
@@ -82,6 +86,7 @@ async fn read(
     loop {
         let version = store.policy_version();
         let policies = all(store, "AccessPolicy").await?;
+        let tests = all(store, "AccessPolicyTest").await?;
         let introspectors = all(store, "TokenIntrospector").await?;
         let providers = all(store, "IdentityProvider").await?;
         let mut trusted = Vec::new();
@@ -97,11 +102,9 @@ async fn read(
             continue;
         }
         let policy_contents = contents(&policies);
-        let sources = policies.into_iter().map(|stored| PolicySource {
-            content: content(&stored).unwrap_or_default(),
-            id: stored.target.id,
-        });
-        let policies = Arc::new(PolicySet::compile(version, sources.collect()));
+        let policies = Arc::new(PolicySet::compile(version, sources(policies)));
+        let policy_tests =
+            tests.iter().map(|test| (test.target.id.clone(), content(test).unwrap_or_default()));
         for (id, issue) in policies.broken() {
             error!(policy = %id, why = issue.diagnostics, "a policy cannot be read and grants nothing");
         }
@@ -120,11 +123,25 @@ async fn read(
         return Ok(Snapshot {
             policies,
             policy_contents,
+            policy_tests: policy_tests.collect(),
             introspectors: checked,
             identity_providers,
             broken_introspectors: broken,
         });
     }
+}
+
+/// The stored policies, as they are compiled.
+pub(crate) async fn policy_sources(store: &Store) -> Result<Vec<PolicySource>, StoreError> {
+    all(store, "AccessPolicy").await.map(sources)
+}
+
+fn sources(policies: Vec<Stored>) -> Vec<PolicySource> {
+    let source = |stored: Stored| PolicySource {
+        content: content(&stored).unwrap_or_default(),
+        id: stored.target.id,
+    };
+    policies.into_iter().map(source).collect()
 }
 
 fn contents(policies: &[Stored]) -> u64 {

@@ -4,6 +4,7 @@ mod discovery;
 mod explain;
 mod health;
 mod metrics;
+mod policy_tests;
 mod test_matcho;
 mod test_policy;
 mod test_token;
@@ -14,6 +15,7 @@ pub(crate) use discovery::{metadata_url, protected_resource, smart_configuration
 pub(crate) use explain::explain;
 pub(crate) use health::{health_details, live, ready};
 pub(crate) use metrics::metrics;
+use policy_tests::policy_tests;
 pub(crate) use test_matcho::test_matcho;
 pub(crate) use test_policy::test_policy;
 pub(crate) use test_token::test_token;

@@ -28,6 +28,7 @@ mod app;
 mod configuration;
 mod directory;
 mod own_types;
+mod policy_tests;
 
 mod bootstrap;
 mod listen;

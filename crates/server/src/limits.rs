@@ -100,3 +100,5 @@ pub const TRACE_BYTES: usize = 1_024;
 pub const TRACED_POLICY_SETS_MAX: usize = 4;
 /// Policies in all of these together.
 pub const TRACED_POLICIES_MAX: usize = 10_000;
+/// Tests of policies that are stored, and run with each change of a policy.
+pub const POLICY_TESTS_MAX: usize = 1_000;

@@ -21,7 +21,8 @@ use crate::configuration::Snapshot;
 use crate::dev_mode::{self, Besides};
 use crate::explanation;
 use crate::failure::Refusal;
-use crate::route::Asked;
+use crate::own_types::Force;
+use crate::route::{self, Asked};
 use crate::traces::{Decided, Line};
 use crate::{endpoints, limits};
 
@@ -45,6 +46,8 @@ pub(crate) struct Moment<'a> {
     pub(crate) facts: Arc<RequestFacts>,
     /// What an administrator asked for besides.
     besides: Besides,
+    /// Whether policies are saved whatever their tests say.
+    force: Force,
     /// What the rules of policies ask, within the request's budget of time.
     pub(crate) database: Arc<dyn PolicyDatabase>,
     pub(crate) now: Timestamp,
@@ -93,7 +96,9 @@ pub(crate) async fn serve(
         let asked = asked(now, facts.query_string.as_deref())
             .map_err(|refusal| hide_from_anonymous(&caller, refusal))?;
         let database = app.store.policy_database();
-        let moment = Moment { app, credentials, snapshot, caller, facts, besides, database, now };
+        let force = route::force(facts.query_string.as_deref());
+        let moment =
+            Moment { app, credentials, snapshot, caller, facts, besides, force, database, now };
         let answer = match asked {
             asked if moment.besides.explain => Ok(explained(&moment, asked, audit).await),
             Asked::One(routed) if routed.interaction == Interaction::Metrics => {
@@ -247,7 +252,7 @@ async fn act(moment: &Moment<'_>, permitted: Permitted) -> Result<Outcome, Refus
         | Interaction::HistoryType(..)
         | Interaction::HistorySystem(_) => {}
     }
-    let own_rules = moment.app.own_rules(&moment.snapshot);
+    let own_rules = moment.app.own_rules(&moment.snapshot, moment.now, moment.force);
     let caller = identity_of(&moment.caller);
     let ports = moment.app.ports(&own_rules, &caller, moment.now);
     Ok(perform(ports, permitted).await?)
@@ -306,7 +311,7 @@ async fn transaction(
     if let Some(defect) = first_defect {
         return Err(defect);
     }
-    let own_rules = moment.app.own_rules(&moment.snapshot);
+    let own_rules = moment.app.own_rules(&moment.snapshot, moment.now, moment.force);
     let caller = identity_of(&moment.caller);
     let ports = moment.app.ports(&own_rules, &caller, moment.now);
     let outcomes = perform_transaction(ports, permitted).await?;

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, Method};
 use serde_json::Value;
 
 use crate::failure::Refusal;
+use crate::own_types::Force;
 
 /// The routes that are answered without a decision. This list is the whole of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,10 +154,12 @@ pub(crate) fn asked(
     match place {
         Place::Base => bundle(words.method, body, reading),
         Place::Fhir(path) | Place::Own(path) => {
+            let query =
+                if reads { words.query.to_owned() } else { without_force(path, words.query) };
             let request = RestRequest {
                 method: words.method.as_str(),
                 path,
-                query: words.query,
+                query: &query,
                 body,
                 if_match: words.headers.get(IF_MATCH).map(|value| value.to_str().unwrap_or("?")),
                 unserved_condition: unserved_condition(words, reads),
@@ -257,6 +260,24 @@ fn bundle(method: &Method, body: Body, reading: ReadBundle<'_>) -> Result<Asked,
         _ => return Err(Refusal::NotServed(NotServed::Method)),
     };
     reading.read(value).map(Asked::Bundle).map_err(Refusal::BadRequest)
+}
+
+/// The parameter by which a policy is saved whatever its tests say.
+const FORCE: &str = "force=true";
+
+/// Whether policies are saved whatever their tests say: of a Bundle, its own URL says it.
+pub(crate) fn force(query: Option<&str>) -> Force {
+    let says_so = query.unwrap_or_default().split('&').any(|part| part == FORCE);
+    if says_so { Force::Yes } else { Force::No }
+}
+
+/// The query of a write, without what is about the tests of policies and no condition.
+fn without_force(path: &str, query: &str) -> String {
+    let of = path.split('/').next().unwrap_or_default();
+    if !matches!(of, "AccessPolicy" | "AccessPolicyTest") {
+        return query.to_owned();
+    }
+    query.split('&').filter(|part| *part != FORCE).collect::<Vec<_>>().join("&")
 }
 
 const IF_NONE_EXIST: HeaderName = HeaderName::from_static("if-none-exist");

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use firewarden_access::{Asker, Caller, Described, Session, explain as explained};
 use firewarden_fhir::request::NotServed;
-use firewarden_fhir::{Explain, Id, Issue, Timestamp};
+use firewarden_fhir::{Explain, Id, Issue};
 use firewarden_identity::{Directory, caller_of_user};
 use firewarden_interactions::{Failure, Outcome};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::arrival::RequestId;
 use crate::explanation;
@@ -23,7 +23,8 @@ pub(crate) async fn explain(moment: &Moment<'_>, asked: &Explain) -> Result<Outc
     match asked {
         Explain::Decision(id) => decision(moment, id).await,
         Explain::Request(sent) => request(moment, sent).await,
-        Explain::PolicyTests(_) | Explain::Shadow => Err(Refusal::NotServed(NotServed::NotFound)),
+        Explain::PolicyTests(sent) => super::policy_tests(moment, sent).await,
+        Explain::Shadow => Err(Refusal::NotServed(NotServed::NotFound)),
     }
 }
 
@@ -77,7 +78,7 @@ async fn caller(moment: &Moment<'_>, sent: &Value) -> Result<Caller, Refusal> {
     match sent.get("jwt") {
         None | Some(Value::Null) => {}
         Some(Value::Object(claims)) => {
-            caller.session = session(claims);
+            caller.session = Session::of_claims(claims);
             caller.jwt = Some(Arc::new(claims.clone()));
         }
         Some(_) => {
@@ -86,19 +87,6 @@ async fn caller(moment: &Moment<'_>, sent: &Value) -> Result<Caller, Refusal> {
         }
     }
     Ok(caller)
-}
-
-/// What is known of a token with these claims.
-fn session(claims: &Map<String, Value>) -> Session {
-    let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
-    let expires_at = claims.get("exp").and_then(Value::as_i64);
-    Session {
-        introspector: None,
-        issuer: text("iss"),
-        scope: text("scope"),
-        expires_at: expires_at.and_then(|at| Timestamp::from_second(at).ok()),
-        token_id: text("jti"),
-    }
 }
 
 fn id(sent: &Value, name: &str) -> Result<Option<Id>, Refusal> {

@@ -51,3 +51,8 @@ async fn administrators_are_told_why_and_nobody_else_is() {
 async fn a_policy_in_sql_asks_what_is_stored() {
     each_file("sql").await;
 }
+
+#[tokio::test]
+async fn a_save_that_would_make_a_test_of_the_policies_fail_is_refused() {
+    each_file("policy_tests").await;
+}
