@@ -85,7 +85,7 @@ impl Description<'_> {
             query_string: (!query.is_empty()).then(|| query.clone()),
             base_url: base_url.to_owned(),
         };
-        let interaction = self.interaction(&method, path, &query, (base_url, now))?;
+        let interaction = self.interaction(&method, path, &facts, now)?;
         Ok(Described { interaction, facts })
     }
 
@@ -93,8 +93,8 @@ impl Description<'_> {
         &self,
         method: &str,
         path: &str,
-        query: &str,
-        (base_url, now): (&str, Timestamp),
+        facts: &RequestFacts,
+        now: Timestamp,
     ) -> Result<Interaction, Issue> {
         match (method, path) {
             ("GET", "/auth/userinfo") => return Ok(Interaction::UserInfo),
@@ -102,18 +102,23 @@ impl Description<'_> {
             ("GET", "/metrics") => return Ok(Interaction::Metrics),
             _ => {}
         }
+        let header = |name: &str| {
+            let found = facts.headers.iter().find(|(header, _)| header == name);
+            found.map(|(_, value)| value.as_str())
+        };
         let below = path.strip_prefix('/').unwrap_or(path);
         let request = RestRequest {
             method,
             path: below.strip_prefix("fhir/").unwrap_or(below),
-            query,
+            query: facts.query_string.as_deref().unwrap_or_default(),
             body: self.body()?,
-            if_match: None,
+            if_match: header("if-match"),
+            if_none_exist: header("if-none-exist"),
             unserved_condition: None,
             handling: Handling::Lenient,
         };
         let Routed { interaction, defect } =
-            request.route(base_url, now).map_err(|not_served| {
+            request.route(&facts.base_url, now).map_err(|not_served| {
                 let text = match not_served {
                     NotServed::BadPath => "not a path in its canonical form",
                     NotServed::NotFound => {

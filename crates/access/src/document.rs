@@ -159,11 +159,8 @@ fn params(interaction: &Interaction) -> Value {
             Some(first) => *first = json!([first.take(), value]),
         }
     }
-    if let Some(of) = interaction.resource_type() {
-        params.insert("resource/type".into(), of.name().into());
-    }
-    if let Some(target) = interaction.target() {
-        params.insert("resource/id".into(), target.id.as_str().into());
+    for (name, value) in interaction.route_parameters() {
+        params.insert(name.into(), value.into());
     }
     Value::Object(params)
 }
@@ -320,6 +317,7 @@ mod tests {
                 scope: Some("openid".into()),
                 expires_at: Some(Timestamp::from_second(7).unwrap()),
                 token_id: Some("t".into()),
+                scopes_enforced: false,
             },
         };
         let target = Target::new(of("Patient"), Id::parse("1").unwrap());

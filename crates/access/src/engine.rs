@@ -4,6 +4,7 @@ mod complex;
 mod json_schema;
 mod matcho;
 mod named_type;
+mod required;
 mod sql;
 mod trace;
 
@@ -13,6 +14,7 @@ use serde_json::{Map, Value};
 use self::complex::Complex;
 use self::json_schema::JsonSchema;
 pub(crate) use self::matcho::{Matcho, Step};
+pub(crate) use self::required::{Asked, Required};
 use self::sql::Sql;
 use crate::document::{Keys, LazyDocument, RequestDocument};
 use crate::element_path::ElementPath;
@@ -106,6 +108,17 @@ impl Engine {
             Self::Allow => true,
             Self::Complex(rule) => rule.always_holds(),
             Self::JsonSchema(_) | Self::Matcho(_) | Self::Sql(_) => false,
+        }
+    }
+
+    /// What a request must be for the rule to hold, as far as that is plain from it.
+    pub(crate) fn required(&self) -> Required {
+        match self {
+            Self::Allow => Required::default(),
+            Self::JsonSchema(rule) => rule.required(),
+            Self::Matcho(rule) => rule.required(),
+            Self::Complex(rule) => rule.required(),
+            Self::Sql(_) => Required::default(),
         }
     }
 

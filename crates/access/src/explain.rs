@@ -11,7 +11,7 @@ use crate::document::{Keys, LazyDocument, RequestDocument};
 use crate::limits::{CONSIDERED_MAX, POLICIES_PER_DECISION_MAX};
 use crate::policy::{GivenRows, Policy, ReadAgainst};
 use crate::rule::{Rule, rule};
-use crate::{Asker, Considered, PolicySet, Verdict};
+use crate::{Asker, Considered, DenialReason, PolicySet, Verdict};
 
 /// What one policy says of a request, and why it does not grant it.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,8 +40,8 @@ pub struct Reasons {
 /// A request as it would be decided.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Explanation {
-    /// Whether it is allowed.
-    pub allowed: bool,
+    /// Why it is refused; `None` where it is allowed.
+    pub refused: Option<DenialReason>,
     /// What rules such requests, in words.
     pub ruled_by: &'static str,
     /// The policies that grant it.
@@ -78,11 +78,12 @@ pub async fn explain(
                 None => None,
             };
             let granted_by = permitted.granted_by().to_vec();
-            Explanation { allowed: true, ruled_by, granted_by, rows, reasons }
+            Explanation { refused: None, ruled_by, granted_by, rows, reasons }
         }
         Err(denial) => {
             let reasons = reasons.with_verdicts(&denial.considered);
-            Explanation { allowed: false, ruled_by, granted_by: Vec::new(), rows: None, reasons }
+            let refused = Some(denial.reason);
+            Explanation { refused, ruled_by, granted_by: Vec::new(), rows: None, reasons }
         }
     }
 }

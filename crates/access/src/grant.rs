@@ -8,6 +8,7 @@ use crate::limits::{CONSIDERED_MAX, POLICIES_PER_DECISION_MAX};
 use crate::policy::{GivenRows, Policy, ReadAgainst};
 use crate::rows::RowUnion;
 use crate::rule::{Rule, rule};
+use crate::scopes::{self, Limit};
 use crate::{PolicySet, RowFilter, Verdict};
 
 /// What the policies grant of one interaction.
@@ -17,6 +18,8 @@ pub(crate) struct Grant {
     pub(crate) rows: RowFilter,
     /// The policies that grant it, in the order of their evaluation.
     pub(crate) granted_by: Vec<String>,
+    /// What was considered, up to [`CONSIDERED_MAX`].
+    considered: Vec<Considered>,
 }
 
 /// Why they grant nothing.
@@ -32,14 +35,34 @@ impl Refused {
     }
 }
 
-/// What the asker is granted of the interaction.
+/// What the asker is granted of the interaction: what the policies grant, as far as the scopes of
+/// the token go.
 pub(crate) async fn grant(
     policies: &PolicySet,
     asker: &Asker,
     interaction: &Interaction,
 ) -> Result<Grant, Refused> {
+    let grant = by_rule(policies, asker, interaction).await?;
+    if rule(interaction) == Rule::EveryAuthenticatedCaller {
+        return Ok(grant);
+    }
+    match scopes::limit(asker, interaction) {
+        Limit::Everything => Ok(grant),
+        Limit::Rows(rows) => Ok(Grant { rows: grant.rows.narrowed_by(&rows), ..grant }),
+        Limit::NotCovered => {
+            Err(Refused::because(DenialReason::InsufficientScope, grant.considered))
+        }
+    }
+}
+
+async fn by_rule(
+    policies: &PolicySet,
+    asker: &Asker,
+    interaction: &Interaction,
+) -> Result<Grant, Refused> {
     let nobody = || Refused::because(DenialReason::NotGranted, Vec::new());
-    let of_no_type = |granted_by| Grant { rows: RowFilter::nothing(), granted_by };
+    let of_no_type =
+        |granted_by| Grant { rows: RowFilter::nothing(), granted_by, considered: Vec::new() };
     match rule(interaction) {
         Rule::Policies => by_policies(policies, asker, interaction, None).await,
         Rule::PoliciesThatReach(of) => by_policies(policies, asker, interaction, Some(of)).await,
@@ -100,7 +123,7 @@ async fn by_policies(
         considered.extend(broken.map(|(id, _)| Considered::new(id, Verdict::Failed)));
         return Err(Refused::because(DenialReason::NotGranted, considered));
     }
-    Ok(Grant { rows: rows.into_filter(), granted_by })
+    Ok(Grant { rows: rows.into_filter(), granted_by, considered })
 }
 
 /// The policies that may grant the interaction, in the order of their evaluation.
@@ -120,6 +143,7 @@ fn candidates<'a>(
         };
         reaches && !leaves_out
     };
-    let applying = policies.applying(caller, interaction.operation_id(), *now);
-    applying.filter(|(_, policy)| may_grant(policy)).collect()
+    let mut candidates = policies.candidates(caller, interaction, *now);
+    candidates.retain(|(_, policy)| may_grant(policy));
+    candidates
 }

@@ -25,6 +25,7 @@ mod policy_set;
 mod policy_test;
 mod rows;
 mod rule;
+mod scopes;
 mod system_task;
 mod test_policy;
 mod try_matcho;

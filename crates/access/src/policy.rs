@@ -12,7 +12,7 @@ pub(crate) use rows::{GivenRows, PolicyRows, ReadAgainst};
 pub(crate) use source::read;
 
 use crate::document::{Keys, LazyDocument, RequestDocument};
-use crate::engine::Engine;
+use crate::engine::{Engine, Required};
 use crate::{Caller, PolicyDatabase, Verdict};
 
 /// One policy, compiled. Its rule is asked only for requests that it applies to.
@@ -25,6 +25,8 @@ pub(crate) struct Policy {
     /// What is granted of each type; `None` for all of it.
     pub(crate) rows: Option<PolicyRows>,
     pub(crate) engine: Engine,
+    /// What a request must be for its rule to hold.
+    pub(crate) required: Required,
 }
 
 /// When a policy counts, in microseconds since 1970: from `start_us` and before `end_us`.

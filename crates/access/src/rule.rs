@@ -27,19 +27,25 @@ pub(crate) fn rule(interaction: &Interaction) -> Rule {
         | Interaction::Explain(_)
         | Interaction::HealthDetails => Rule::Administrators,
         Interaction::HistorySystem(_) | Interaction::Metrics => Rule::Policies,
-        Interaction::Create(_) | Interaction::Update(..) => match interaction.resource_type() {
+        Interaction::Create(_)
+        | Interaction::ConditionalCreate(..)
+        | Interaction::Update(..)
+        | Interaction::ConditionalUpdate(..) => match interaction.resource_type() {
             // The record of what happened, and what a token stands for, are the server's alone to
             // write.
             Some(of) if matches!(of.name(), "AuditEvent" | "Session") => Rule::Nobody,
             of => rule_of_type(of),
         },
-        Interaction::Delete(..) => match interaction.resource_type() {
-            Some(of) if of.name() == "AuditEvent" => Rule::Nobody,
-            of => rule_of_type(of),
-        },
+        Interaction::Delete(..) | Interaction::ConditionalDelete(_) => {
+            match interaction.resource_type() {
+                Some(of) if of.name() == "AuditEvent" => Rule::Nobody,
+                of => rule_of_type(of),
+            }
+        }
         Interaction::Read(_)
         | Interaction::Vread(..)
         | Interaction::Search(..)
+        | Interaction::CompartmentSearch(..)
         | Interaction::HistoryInstance(..)
         | Interaction::HistoryType(..) => rule_of_type(interaction.resource_type()),
     }

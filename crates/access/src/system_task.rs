@@ -62,6 +62,10 @@ impl SystemTask {
             Interaction::Update(..) => self.writes(),
             Interaction::Delete(..) => matches!(self, Self::InitBundle | Self::KeepSessions),
             Interaction::Vread(..)
+            | Interaction::CompartmentSearch(..)
+            | Interaction::ConditionalCreate(..)
+            | Interaction::ConditionalUpdate(..)
+            | Interaction::ConditionalDelete(_)
             | Interaction::HistoryInstance(..)
             | Interaction::HistoryType(..)
             | Interaction::HistorySystem(_)

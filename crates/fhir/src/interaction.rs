@@ -17,12 +17,20 @@ pub enum Interaction {
     Vread(Target, Version),
     /// `GET [type]?…` and `POST [type]/_search`.
     Search(SearchQuery, SearchForm),
+    /// `GET [compartment]/[id]/[type]?…`. The criterion of the compartment is in the query.
+    CompartmentSearch(Target, SearchQuery),
     /// `POST [type]`.
     Create(Resource),
+    /// `POST [type]` where nothing meets the condition.
+    ConditionalCreate(WriteCondition, Resource),
     /// `PUT [type]/[id]`.
     Update(Target, Resource, IfMatch),
+    /// `PUT [type]?…`: of the resource that meets the condition.
+    ConditionalUpdate(WriteCondition, Resource, IfMatch),
     /// `DELETE [type]/[id]`.
     Delete(Target, IfMatch),
+    /// `DELETE [type]?…`: of what meets the condition.
+    ConditionalDelete(WriteCondition),
     /// `GET [type]/[id]/_history`.
     HistoryInstance(Target, HistoryPage),
     /// `GET [type]/_history`.
@@ -56,6 +64,25 @@ pub enum Explain {
     PolicyTests(Value),
     /// `GET /auth/shadow`: what policies in shadow mode would change.
     Shadow,
+}
+
+/// What a conditional write depends on (<https://hl7.org/fhir/R4/http.html#cond-update>).
+#[derive(Clone, Debug, PartialEq)]
+pub struct WriteCondition {
+    /// What is looked for: criteria alone.
+    pub query: SearchQuery,
+    /// More matches are refused. Only a deletion may have more than one.
+    pub matches_max: u32,
+    /// The resource that it must lead to, or that is created: its `id` was sent, or other entries
+    /// of a transaction refer to it.
+    pub expected: Option<Target>,
+}
+
+impl WriteCondition {
+    /// That one resource at most meets these criteria.
+    pub fn one(query: SearchQuery) -> Self {
+        Self { query, matches_max: 1, expected: None }
+    }
 }
 
 /// A token that was sent to be looked at. It is never shown, in a log of the interaction either.
@@ -126,9 +153,13 @@ impl Interaction {
             Self::Read(_) => "FhirRead",
             Self::Vread(..) => "FhirVread",
             Self::Search(..) => "FhirSearch",
+            Self::CompartmentSearch(..) => "FhirCompartmentSearch",
             Self::Create(_) => "FhirCreate",
+            Self::ConditionalCreate(..) => "FhirConditionalCreate",
             Self::Update(..) => "FhirUpdate",
+            Self::ConditionalUpdate(..) => "FhirConditionalUpdate",
             Self::Delete(..) => "FhirDelete",
+            Self::ConditionalDelete(_) => "FhirConditionalDelete",
             Self::HistoryInstance(..) | Self::HistoryType(..) | Self::HistorySystem(_) => {
                 "FhirHistory"
             }
@@ -145,7 +176,8 @@ impl Interaction {
         }
     }
 
-    /// The type it is about, if it is about one.
+    /// The type whose rows it touches, if it is one. Of a search in a compartment it is the type
+    /// that is searched.
     pub fn resource_type(&self) -> Option<ResourceType> {
         match self {
             Self::Read(target)
@@ -153,8 +185,11 @@ impl Interaction {
             | Self::Update(target, ..)
             | Self::Delete(target, _)
             | Self::HistoryInstance(target, _) => Some(target.resource_type),
-            Self::Search(query, _) => Some(query.resource_type),
+            Self::Search(query, _) | Self::CompartmentSearch(_, query) => Some(query.resource_type),
             Self::Create(resource) => Some(resource.resource_type),
+            Self::ConditionalCreate(condition, _)
+            | Self::ConditionalUpdate(condition, ..)
+            | Self::ConditionalDelete(condition) => Some(condition.query.resource_type),
             Self::HistoryType(resource_type, _) => Some(*resource_type),
             Self::HistorySystem(_)
             | Self::UserInfo
@@ -176,7 +211,11 @@ impl Interaction {
             | Self::Delete(target, _)
             | Self::HistoryInstance(target, _) => Some(target),
             Self::Search(..)
+            | Self::CompartmentSearch(..)
             | Self::Create(_)
+            | Self::ConditionalCreate(..)
+            | Self::ConditionalUpdate(..)
+            | Self::ConditionalDelete(_)
             | Self::HistoryType(..)
             | Self::HistorySystem(_)
             | Self::UserInfo
@@ -189,12 +228,28 @@ impl Interaction {
         }
     }
 
+    /// What the route says, as a policy sees it beside the parameters. Of a search in a
+    /// compartment, `resource/type` and `resource/id` are the compartment's.
+    pub fn route_parameters(&self) -> Vec<(&'static str, &str)> {
+        if let Self::CompartmentSearch(compartment, query) = self {
+            return vec![
+                ("resource/type", compartment.resource_type.name()),
+                ("resource/id", compartment.id.as_str()),
+                ("resource/target", query.resource_type.name()),
+            ];
+        }
+        let of_type = self.resource_type().map(|of| ("resource/type", of.name()));
+        let id = self.target().map(|target| ("resource/id", target.id.as_str()));
+        of_type.into_iter().chain(id).collect()
+    }
+
     /// The HTTP method, in lower case, as policies see it.
     pub fn method(&self) -> &'static str {
         match self {
             Self::Read(_)
             | Self::Vread(..)
             | Self::Search(_, SearchForm::Get)
+            | Self::CompartmentSearch(..)
             | Self::HistoryInstance(..)
             | Self::HistoryType(..)
             | Self::HistorySystem(_)
@@ -204,12 +259,13 @@ impl Interaction {
             | Self::Metrics => "get",
             Self::Search(_, SearchForm::Post)
             | Self::Create(_)
+            | Self::ConditionalCreate(..)
             | Self::TestPolicy(_)
             | Self::TestMatcho(_)
             | Self::TestToken(_)
             | Self::Explain(Explain::Request(_) | Explain::PolicyTests(_)) => "post",
-            Self::Update(..) => "put",
-            Self::Delete(..) => "delete",
+            Self::Update(..) | Self::ConditionalUpdate(..) => "put",
+            Self::Delete(..) | Self::ConditionalDelete(_) => "delete",
         }
     }
 
@@ -228,7 +284,13 @@ impl Interaction {
             Self::Search(query, SearchForm::Post) => {
                 format!("{}/_search", of_type(query.resource_type))
             }
+            Self::CompartmentSearch(compartment, query) => {
+                format!("{}/{}", of(compartment), query.resource_type)
+            }
             Self::Create(resource) => of_type(resource.resource_type),
+            Self::ConditionalCreate(condition, _)
+            | Self::ConditionalUpdate(condition, ..)
+            | Self::ConditionalDelete(condition) => of_type(condition.query.resource_type),
             Self::HistoryInstance(target, _) => format!("{}/_history", of(target)),
             Self::HistoryType(resource_type, _) => format!("{}/_history", of_type(*resource_type)),
             Self::HistorySystem(_) => "/fhir/_history".to_owned(),
@@ -248,7 +310,10 @@ impl Interaction {
     /// The parameters that apply, as they were sent and in their order.
     pub fn parameters(&self) -> &[(String, String)] {
         match self {
-            Self::Search(query, _) => &query.applied,
+            Self::Search(query, _) | Self::CompartmentSearch(_, query) => &query.applied,
+            Self::ConditionalCreate(condition, _)
+            | Self::ConditionalUpdate(condition, ..)
+            | Self::ConditionalDelete(condition) => &condition.query.applied,
             Self::HistoryInstance(_, page)
             | Self::HistoryType(_, page)
             | Self::HistorySystem(page) => &page.applied,
@@ -270,11 +335,16 @@ impl Interaction {
     /// The incoming resource, of a write.
     pub fn resource(&self) -> Option<&Resource> {
         match self {
-            Self::Create(resource) | Self::Update(_, resource, _) => Some(resource),
+            Self::Create(resource)
+            | Self::ConditionalCreate(_, resource)
+            | Self::Update(_, resource, _)
+            | Self::ConditionalUpdate(_, resource, _) => Some(resource),
             Self::Read(_)
             | Self::Vread(..)
             | Self::Search(..)
+            | Self::CompartmentSearch(..)
             | Self::Delete(..)
+            | Self::ConditionalDelete(_)
             | Self::HistoryInstance(..)
             | Self::HistoryType(..)
             | Self::HistorySystem(_)

@@ -2,6 +2,7 @@
 //! Bundles. Nothing behind it looks at a path.
 
 mod body;
+mod condition;
 mod parse;
 mod query;
 

@@ -19,6 +19,10 @@ pub enum Failure {
     Conflict(Vec<Issue>),
     /// `If-Match` does not name the current version.
     VersionConflict,
+    /// The criteria of a conditional write find more resources than it may touch.
+    SeveralMatches,
+    /// The criteria of a conditional write find another resource than the one that is named.
+    OtherMatch,
     /// The new content is outside the rows of the permit.
     OutsideRows,
     /// It uses a type as a predicate that the caller may not search.
@@ -60,9 +64,8 @@ impl From<WriteError> for Failure {
                 Self::Conflict(vec![Issue::error("duplicate", told)])
             }
             WriteError::VersionConflict { .. } => Self::VersionConflict,
-            // Several are a condition that does not hold, as well.
-            WriteError::SeveralMatches { .. } => Self::VersionConflict,
-            WriteError::UnexpectedMatch { .. } => Self::StaleDecision,
+            WriteError::SeveralMatches { .. } => Self::SeveralMatches,
+            WriteError::UnexpectedMatch { .. } => Self::OtherMatch,
             WriteError::TooExpensive { .. } => Self::TooExpensive,
             WriteError::NotThere { .. } => Self::Absent,
             WriteError::OutsideRows { .. } => Self::OutsideRows,

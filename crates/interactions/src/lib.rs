@@ -6,6 +6,7 @@
 pub mod bundle;
 mod bundle_text;
 mod capabilities;
+mod conditional;
 mod create;
 mod delete;
 mod failure;

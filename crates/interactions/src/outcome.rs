@@ -8,6 +8,8 @@ use firewarden_store::Stored;
 pub enum Outcome {
     /// A resource, or a version of one.
     Found(Stored),
+    /// What was to be created is there already.
+    Existing(Stored),
     /// A resource was created.
     Created(Saved),
     /// A resource was replaced.
@@ -32,6 +34,7 @@ impl Outcome {
     pub fn body_bytes(&self) -> usize {
         match self {
             Self::Found(stored)
+            | Self::Existing(stored)
             | Self::Created(Saved { stored, .. })
             | Self::Updated(Saved { stored, .. }) => stored.body.len(),
             Self::Deleted(_) => 0,

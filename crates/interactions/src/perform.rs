@@ -3,7 +3,7 @@
 use firewarden_access::Permitted;
 use firewarden_fhir::{Interaction, Issue};
 
-use crate::{Failure, Outcome, Ports, create, delete, history, read, search, update};
+use crate::{Failure, Outcome, Ports, conditional, create, delete, history, read, search, update};
 
 /// Performs a granted interaction. Everything it reads and writes is inside the permit's rows.
 pub async fn perform(ports: Ports<'_>, permitted: Permitted) -> Result<Outcome, Failure> {
@@ -16,7 +16,19 @@ pub async fn perform(ports: Ports<'_>, permitted: Permitted) -> Result<Outcome, 
             read::vread(ports, &target, version, &rows.of(target.resource_type).await).await
         }
         Interaction::Search(query, form) => search::search(ports, query, form, &rows).await,
+        Interaction::CompartmentSearch(compartment, query) => {
+            search::in_compartment(ports, &compartment, query, &rows).await
+        }
         Interaction::Create(resource) => create::create(ports, resource, &rows).await,
+        Interaction::ConditionalCreate(condition, resource) => {
+            conditional::create(ports, condition, resource, &rows).await
+        }
+        Interaction::ConditionalUpdate(condition, resource, if_match) => {
+            conditional::update(ports, condition, resource, if_match, &rows).await
+        }
+        Interaction::ConditionalDelete(condition) => {
+            conditional::delete(ports, condition, &rows).await
+        }
         Interaction::Update(target, resource, if_match) => {
             update::update(ports, target, resource, if_match, &rows).await
         }

@@ -2,7 +2,7 @@
 
 use firewarden_access::PermittedRows;
 use firewarden_fhir::search::SearchQuery;
-use firewarden_fhir::{SearchForm, operation_outcome};
+use firewarden_fhir::{SearchForm, Target, operation_outcome};
 
 use crate::bundle_text::BundleText;
 use crate::link::PageUrl;
@@ -10,13 +10,34 @@ use crate::{Failure, Outcome, Ports};
 
 pub(crate) async fn search(
     ports: Ports<'_>,
-    mut query: SearchQuery,
+    query: SearchQuery,
     _form: SearchForm,
+    rows: &PermittedRows,
+) -> Result<Outcome, Failure> {
+    let url = format!("{}/{}", ports.base_of(query.resource_type), query.resource_type);
+    page(ports, query, url, rows).await
+}
+
+/// A search in the compartment of a resource.
+pub(crate) async fn in_compartment(
+    ports: Ports<'_>,
+    compartment: &Target,
+    query: SearchQuery,
+    rows: &PermittedRows,
+) -> Result<Outcome, Failure> {
+    let base = ports.base_of(compartment.resource_type);
+    let url = format!("{base}/{compartment}/{}", query.resource_type);
+    page(ports, query, url, rows).await
+}
+
+async fn page(
+    ports: Ports<'_>,
+    mut query: SearchQuery,
+    url: String,
     rows: &PermittedRows,
 ) -> Result<Outcome, Failure> {
     let base = ports.base_of(query.resource_type);
     let applied = std::mem::take(&mut query.applied);
-    let url = format!("{base}/{}", query.resource_type);
     let page_url = PageUrl { url, applied: &applied, caller: ports.caller };
     if let Some(sent) = query.cursor.take() {
         query.cursor = Some(page_url.open(ports.server_key, &sent)?);

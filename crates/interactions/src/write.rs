@@ -121,7 +121,7 @@ fn outcome(written: Written, warnings: Vec<Issue>) -> Outcome {
         Written::Created(stored) => Outcome::Created(Saved { stored, warnings }),
         Written::Updated(stored) => Outcome::Updated(Saved { stored, warnings }),
         Written::Deleted(version) => Outcome::Deleted(Some(version)),
-        Written::Found(stored) => Outcome::Found(stored),
+        Written::Found(stored) => Outcome::Existing(stored),
         Written::DeletedMatches(each) => Outcome::Deleted(each.last().map(|(_, v)| *v)),
         Written::NotThere => Outcome::Deleted(None),
     }

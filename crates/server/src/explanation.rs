@@ -2,7 +2,7 @@
 
 mod mask;
 
-use firewarden_access::{Caller, Explanation, Reason, Reasons};
+use firewarden_access::{Caller, DenialReason, Explanation, Reason, Reasons};
 use firewarden_fhir::{Interaction, Issue};
 use serde_json::{Map, Value, json};
 
@@ -13,7 +13,8 @@ use crate::traces::Line;
 pub(crate) struct Told<'a> {
     pub(crate) interaction: &'a Interaction,
     pub(crate) caller: &'a Caller,
-    pub(crate) allowed: bool,
+    /// Why it is refused; `None` where it is allowed.
+    pub(crate) refused: Option<DenialReason>,
     pub(crate) ruled_by: &'static str,
     pub(crate) granted_by: &'a [String],
     pub(crate) rows: Option<String>,
@@ -26,7 +27,11 @@ impl Told<'_> {
         let mut told = Map::new();
         told.insert("request".to_owned(), line(self.interaction));
         told.insert("caller".to_owned(), Value::Object(caller(self.caller)));
-        told.insert("decision".to_owned(), if self.allowed { "allow" } else { "deny" }.into());
+        told.insert(
+            "decision".to_owned(),
+            if self.refused.is_some() { "deny" } else { "allow" }.into(),
+        );
+        told.extend(self.refused.map(|why| ("reason".to_owned(), why.name().into())));
         told.insert("ruled-by".to_owned(), self.ruled_by.into());
         told.insert("granted-by".to_owned(), json!(self.granted_by));
         if let (Some(rows), Some(of)) = (&self.rows, self.interaction.resource_type()) {
@@ -48,11 +53,11 @@ pub(crate) fn of_request(
     explanation: &Explanation,
     defect: Option<&Issue>,
 ) -> Value {
-    let Explanation { allowed, ruled_by, granted_by, rows, reasons } = explanation;
+    let Explanation { refused, ruled_by, granted_by, rows, reasons } = explanation;
     let told = Told {
         interaction: line.interaction(),
         caller,
-        allowed: *allowed,
+        refused: *refused,
         ruled_by,
         granted_by,
         rows: rows.clone(),
@@ -103,6 +108,7 @@ fn caller(caller: &Caller) -> Map<String, Value> {
         ("user", caller.user.as_deref().and_then(id)),
         ("client", caller.client.as_deref().and_then(id)),
         ("introspector", caller.session.introspector.as_ref().map(|id| id.as_str().into())),
+        ("scope", caller.session.scope.as_deref().map(Value::from)),
         ("issuer", caller.session.issuer.as_deref().map(Value::from)),
     ];
     for (name, value) in members {

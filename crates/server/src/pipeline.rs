@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use firewarden_access::{Asker, Caller, Permitted, PolicyDatabase, RequestFacts, decide, explain};
+use firewarden_access::{
+    Asker, Caller, DenialReason, Permitted, PolicyDatabase, RequestFacts, decide, explain,
+};
 use firewarden_fhir::request::{NotServed, Routed};
 use firewarden_fhir::{Interaction, Timestamp};
 use firewarden_identity::{Credentials, Unauthenticated};
@@ -227,7 +229,12 @@ async fn permit(
             let on = (on, snapshot.policies.as_ref());
             let decided = Decided::refused(line, &asker, on, &denial).await;
             moment.app.traces.keep(request, entry, decided);
-            Err(if denial.anonymous { Refusal::CredentialNeeded } else { Refusal::Forbidden })
+            Err(match denial.reason {
+                DenialReason::TooManyPolicies => Refusal::TooManyPolicies,
+                _ if denial.anonymous => Refusal::CredentialNeeded,
+                DenialReason::NotGranted => Refusal::Forbidden,
+                DenialReason::InsufficientScope => Refusal::InsufficientScope,
+            })
         }
     }
 }
@@ -245,9 +252,13 @@ async fn act(moment: &Moment<'_>, permitted: Permitted) -> Result<Outcome, Refus
         | Interaction::Read(_)
         | Interaction::Vread(..)
         | Interaction::Search(..)
+        | Interaction::CompartmentSearch(..)
         | Interaction::Create(_)
+        | Interaction::ConditionalCreate(..)
         | Interaction::Update(..)
+        | Interaction::ConditionalUpdate(..)
         | Interaction::Delete(..)
+        | Interaction::ConditionalDelete(_)
         | Interaction::HistoryInstance(..)
         | Interaction::HistoryType(..)
         | Interaction::HistorySystem(_) => {}
@@ -273,7 +284,13 @@ async fn entries(
         BundleKind::Batch => {
             let answers = batch(moment, entries, audit).await;
             let allowed = |answer: &Result<Outcome, Refusal>| {
-                !matches!(answer, Err(Refusal::CredentialNeeded | Refusal::Forbidden))
+                !matches!(
+                    answer,
+                    Err(Refusal::CredentialNeeded
+                        | Refusal::Forbidden
+                        | Refusal::InsufficientScope
+                        | Refusal::TooManyPolicies)
+                )
             };
             if moment.caller.is_anonymous() && !answers.iter().any(allowed) {
                 return Err(Refusal::CredentialNeeded);

@@ -86,6 +86,12 @@ impl Writing<'_> {
     fn outcome(&self, outcome: Outcome) -> Draft {
         match outcome {
             Outcome::Found(stored) => self.stored(StatusCode::OK, stored, &[]),
+            Outcome::Existing(stored) => {
+                let location = self.version_url(&stored);
+                let mut draft = self.stored(StatusCode::OK, stored, &[]);
+                draft.headers.push((LOCATION, location));
+                draft
+            }
             Outcome::Created(Saved { stored, warnings }) => {
                 let location = self.version_url(&stored);
                 let mut draft = self.stored(StatusCode::CREATED, stored, &warnings);
@@ -146,6 +152,10 @@ impl Writing<'_> {
             let challenge = format!("Bearer {error}resource_metadata=\"{metadata}\"");
             headers.push((WWW_AUTHENTICATE, challenge));
         }
+        if matches!(refusal, Refusal::InsufficientScope) {
+            let challenge = r#"Bearer error="insufficient_scope""#;
+            headers.push((WWW_AUTHENTICATE, challenge.to_owned()));
+        }
         if let Some(seconds) = told.retry_after_s {
             headers.push((RETRY_AFTER, seconds.to_string()));
         }
@@ -182,6 +192,9 @@ impl Writing<'_> {
                 stored: Some(stored),
                 ..bare(StatusCode::OK)
             },
+            Ok(Outcome::Existing(stored)) => {
+                saved(StatusCode::OK, Saved { stored, warnings: Vec::new() })
+            }
             Ok(Outcome::Created(created)) => saved(StatusCode::CREATED, created),
             Ok(Outcome::Updated(updated)) => saved(StatusCode::OK, updated),
             Ok(Outcome::Deleted(_)) => bare(StatusCode::NO_CONTENT),

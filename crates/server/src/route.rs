@@ -161,7 +161,8 @@ pub(crate) fn asked(
                 path,
                 query: &query,
                 body,
-                if_match: words.headers.get(IF_MATCH).map(|value| value.to_str().unwrap_or("?")),
+                if_match: header(words, &IF_MATCH),
+                if_none_exist: header(words, &IF_NONE_EXIST).filter(|_| !reads),
                 unserved_condition: unserved_condition(words, reads),
                 handling: reading.handling,
             };
@@ -282,10 +283,17 @@ fn without_force(path: &str, query: &str) -> String {
 
 const IF_NONE_EXIST: HeaderName = HeaderName::from_static("if-none-exist");
 
+/// The value of a header field; one that is no text, or is sent twice, is one that nothing has.
+fn header<'w>(words: &Words<'w>, name: &HeaderName) -> Option<&'w str> {
+    let mut values = words.headers.get_all(name).iter();
+    let first = values.next()?;
+    let text = if values.next().is_some() { None } else { first.to_str().ok() };
+    Some(text.unwrap_or("?"))
+}
+
 /// A condition on a write that this server does not serve.
 fn unserved_condition(words: &Words<'_>, reads: bool) -> Option<&'static str> {
     let conditions = [
-        (IF_NONE_EXIST, "If-None-Exist"),
         (IF_NONE_MATCH, "If-None-Match"),
         (IF_MODIFIED_SINCE, "If-Modified-Since"),
         (IF_UNMODIFIED_SINCE, "If-Unmodified-Since"),

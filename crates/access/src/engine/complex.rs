@@ -6,6 +6,7 @@ use firewarden_fhir::{Issue, ResourceType};
 use serde_json::{Map, Value, json};
 
 use super::Engine;
+use super::required::Required;
 use crate::document::{Keys, LazyDocument, RequestDocument};
 use crate::element_path::ElementPath;
 use crate::limits::{COMPLEX_BRANCHES_MAX, COMPLEX_DEPTH_MAX};
@@ -132,6 +133,15 @@ impl Complex {
         match self.operator {
             Operator::And => self.branches.iter().any(|branch| branch.names(guarded)),
             Operator::Or => self.branches.iter().all(|branch| branch.names(guarded)),
+        }
+    }
+
+    /// What it requires of a request.
+    pub(super) fn required(&self) -> Required {
+        let branches = self.branches.iter().map(Engine::required);
+        match self.operator {
+            Operator::And => Required::all(branches),
+            Operator::Or => Required::any(branches),
         }
     }
 

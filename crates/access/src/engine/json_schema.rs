@@ -7,6 +7,7 @@ mod keys;
 mod keywords;
 mod naming;
 mod reference_cost;
+mod requiring;
 mod sent_value;
 
 use std::collections::BTreeSet;
@@ -22,6 +23,7 @@ use self::sent_value::SentValue;
 use crate::Verdict;
 use crate::document::{Keys, RequestDocument};
 use crate::element_path::ElementPath;
+use crate::engine::required::Required;
 use crate::engine::trace::{absent, shortened};
 use crate::limits::PATTERN_SIZE_BYTES_MAX;
 
@@ -66,6 +68,11 @@ impl JsonSchema {
     /// Whether the rule cannot hold but for requests on a type that it names.
     pub(crate) fn names(&self, of: ResourceType) -> bool {
         self.names.contains(&of)
+    }
+
+    /// What it requires of a request.
+    pub(crate) fn required(&self) -> Required {
+        requiring::required(&self.schema)
     }
 
     /// The keys of the document that the rule looks at.

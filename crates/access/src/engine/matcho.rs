@@ -9,6 +9,7 @@ mod keys;
 mod naming;
 mod pattern;
 mod reference;
+mod requiring;
 mod sent_path;
 mod shown;
 
@@ -23,6 +24,7 @@ use self::pattern::Pattern;
 use crate::Verdict;
 use crate::document::{Keys, RequestDocument};
 use crate::element_path::ElementPath;
+use crate::engine::required::Required;
 use crate::engine::trace::shortened;
 
 /// A compiled matcho rule.
@@ -44,6 +46,11 @@ impl Matcho {
     /// Whether the rule cannot hold but for requests on a type that it names.
     pub(crate) fn names(&self, of: ResourceType) -> bool {
         self.names.contains(&of)
+    }
+
+    /// What it requires of a request.
+    pub(crate) fn required(&self) -> Required {
+        requiring::required(&self.pattern)
     }
 
     /// The keys of the document that the rule looks at.

@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::body::{if_match, resource_of};
 use super::parse_query;
-use crate::search::{Handling, ParseSearch, SearchQuery, count};
+use crate::definitions::compartment;
+use crate::search::{Criterion, Handling, ParseSearch, SearchQuery, count};
 use crate::{
     HistoryPage, Id, Interaction, Issue, ResourceType, SearchForm, Target, TimeRange, Timestamp,
     Version,
@@ -23,6 +24,8 @@ pub struct RestRequest<'a> {
     pub body: Body,
     /// `If-Match`.
     pub if_match: Option<&'a str>,
+    /// `If-None-Exist`: criteria, as in a query.
+    pub if_none_exist: Option<&'a str>,
     /// A conditional header that was sent and that this server does not serve.
     pub unserved_condition: Option<&'static str>,
     /// `Prefer: handling=`.
@@ -71,6 +74,7 @@ enum Place {
     Instance(Target),
     InstanceHistory(Target),
     InstanceVersion(Target, Version),
+    Compartment { compartment: Target, member: ResourceType, criterion: Criterion },
 }
 
 impl RestRequest<'_> {
@@ -89,7 +93,15 @@ impl RestRequest<'_> {
                 let read = search_parameters(query, self.body).and_then(|s| search.read(of, &s));
                 Ok(searched(of, SearchForm::Post, read))
             }
-            ("POST", Place::Type(of)) => Ok(self.create(of)),
+            ("GET", Place::Compartment { compartment, member, criterion }) => {
+                let read = parse_query(query).and_then(|sent| search.read(member, &sent));
+                let (mut query, defect) = searched_or_all(member, read);
+                query.criteria.push(criterion);
+                Ok(with_defect(Interaction::CompartmentSearch(compartment, query), defect))
+            }
+            ("POST", Place::Type(of)) => Ok(self.create(of, search)),
+            ("PUT", Place::Type(of)) => Ok(self.conditional_update(of, search)),
+            ("DELETE", Place::Type(of)) => Ok(self.conditional_delete(of, search)),
             ("GET", Place::Instance(target)) => Ok(sound(Interaction::Read(target))),
             ("PUT", Place::Instance(target)) => Ok(self.update(target)),
             ("DELETE", Place::Instance(target)) => Ok(self.delete(target)),
@@ -107,48 +119,18 @@ impl RestRequest<'_> {
         }
     }
 
-    fn create(self, of: ResourceType) -> Routed {
-        let condition = self.unserved_condition("create");
-        let (resource, defect) = resource_of(of, None, self.body);
-        Routed { interaction: Interaction::Create(resource), defect: condition.or(defect) }
-    }
-
     fn update(self, target: Target) -> Routed {
-        let condition = self.unserved_condition("update");
+        let condition = self.unserved_criteria("update", target.resource_type);
         let (if_match, version_defect) = split(if_match(self.if_match));
         let (resource, defect) = resource_of(target.resource_type, Some(&target), self.body);
-        Routed {
-            interaction: Interaction::Update(target, resource, if_match),
-            defect: condition.or(version_defect).or(defect),
-        }
+        let interaction = Interaction::Update(target, resource, if_match);
+        with_defect(interaction, condition.or(version_defect).or(defect))
     }
 
     fn delete(self, target: Target) -> Routed {
-        let condition = self.unserved_condition("delete");
+        let condition = self.unserved_criteria("delete", target.resource_type);
         let (if_match, version_defect) = split(if_match(self.if_match));
-        Routed {
-            interaction: Interaction::Delete(target, if_match),
-            defect: condition.or(version_defect),
-        }
-    }
-
-    /// A condition that is not served is refused, never left out: the write would be done though
-    /// the client asked for it not to be.
-    fn unserved_condition(&self, act: &str) -> Option<Issue> {
-        let refused = |condition: &str| {
-            let text = format!("a {act} on the condition `{condition}` is not served");
-            Some(Issue::error("not-supported", text))
-        };
-        if let Some(header) = self.unserved_condition {
-            return refused(header);
-        }
-        match parse_query(self.query) {
-            Err(defect) => Some(defect),
-            Ok(sent) => sent
-                .iter()
-                .find(|(name, _)| !matches!(name.as_str(), "_format" | "_pretty"))
-                .and_then(|(name, _)| refused(name)),
-        }
+        with_defect(Interaction::Delete(target, if_match), condition.or(version_defect))
     }
 }
 
@@ -174,6 +156,12 @@ fn place(path: &str) -> Result<Place, NotServed> {
         [name, "_history"] => Ok(Place::TypeHistory(of(name)?)),
         [name, id] => Ok(Place::Instance(target(name, id)?)),
         [name, id, "_history"] => Ok(Place::InstanceHistory(target(name, id)?)),
+        [name, id, member] => {
+            let (compartment, member) = (target(name, id)?, of(member)?);
+            let criterion =
+                compartment::criterion(&compartment, member).ok_or(NotServed::NotFound)?;
+            Ok(Place::Compartment { compartment, member, criterion })
+        }
         [name, id, "_history", version] => {
             let version = Version::parse(version).ok_or(NotServed::NotFound)?;
             Ok(Place::InstanceVersion(target(name, id)?, version))
@@ -183,10 +171,14 @@ fn place(path: &str) -> Result<Place, NotServed> {
 }
 
 fn sound(interaction: Interaction) -> Routed {
-    Routed { interaction, defect: None }
+    with_defect(interaction, None)
 }
 
-fn split<T: Default>(read: Result<T, Issue>) -> (T, Option<Issue>) {
+pub(super) fn with_defect(interaction: Interaction, defect: Option<Issue>) -> Routed {
+    Routed { interaction, defect }
+}
+
+pub(super) fn split<T: Default>(read: Result<T, Issue>) -> (T, Option<Issue>) {
     match read {
         Ok(value) => (value, None),
         Err(defect) => (T::default(), Some(defect)),
@@ -194,12 +186,17 @@ fn split<T: Default>(read: Result<T, Issue>) -> (T, Option<Issue>) {
 }
 
 fn searched(of: ResourceType, form: SearchForm, read: Result<SearchQuery, Issue>) -> Routed {
+    let (query, defect) = searched_or_all(of, read);
+    with_defect(Interaction::Search(query, form), defect)
+}
+
+fn searched_or_all(
+    of: ResourceType,
+    read: Result<SearchQuery, Issue>,
+) -> (SearchQuery, Option<Issue>) {
     match read {
-        Ok(query) => sound(Interaction::Search(query, form)),
-        Err(defect) => Routed {
-            interaction: Interaction::Search(SearchQuery::all(of), form),
-            defect: Some(defect),
-        },
+        Ok(query) => (query, None),
+        Err(defect) => (SearchQuery::all(of), Some(defect)),
     }
 }
 

@@ -1,16 +1,25 @@
 //! What a request asks for, case by case.
 
+use firewarden_fhir::definitions::compartment;
 use firewarden_fhir::request::{Body, NotServed, RestRequest, Routed};
 use firewarden_fhir::search::Handling;
-use firewarden_fhir::{IfMatch, Interaction, Timestamp, Version};
+use firewarden_fhir::{IfMatch, Interaction, Issue, Timestamp, Version, WriteCondition};
 use serde_json::json;
 
 const BASE: &str = "http://localhost:8080/fhir";
 
 fn request<'a>(method: &'a str, url: &'a str, body: Body) -> RestRequest<'a> {
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
-    let (if_match, unserved_condition, handling) = (None, None, Handling::Lenient);
-    RestRequest { method, path, query, body, if_match, unserved_condition, handling }
+    RestRequest {
+        method,
+        path,
+        query,
+        body,
+        if_match: None,
+        if_none_exist: None,
+        unserved_condition: None,
+        handling: Handling::Lenient,
+    }
 }
 
 fn route(method: &str, url: &str, body: Body) -> Result<Routed, NotServed> {
@@ -35,6 +44,17 @@ fn each_place_and_method_is_one_interaction() {
         ("GET", "Patient/1/_history", "FhirHistory", "/fhir/Patient/1/_history"),
         ("GET", "Patient/_history", "FhirHistory", "/fhir/Patient/_history"),
         ("GET", "_history", "FhirHistory", "/fhir/_history"),
+        (
+            "GET",
+            "Patient/A/Observation?code=x",
+            "FhirCompartmentSearch",
+            "/fhir/Patient/A/Observation",
+        ),
+        ("GET", "Patient/A/Patient", "FhirCompartmentSearch", "/fhir/Patient/A/Patient"),
+        ("POST", "Patient?identifier=x", "FhirConditionalCreate", "/fhir/Patient"),
+        ("POST", "Patient?_format=json", "FhirCreate", "/fhir/Patient"),
+        ("PUT", "Patient?identifier=x", "FhirConditionalUpdate", "/fhir/Patient"),
+        ("DELETE", "Patient?identifier=x", "FhirConditionalDelete", "/fhir/Patient"),
         ("GET", "User/1", "FhirRead", "/User/1"),
         ("GET", "AccessPolicy", "FhirSearch", "/AccessPolicy"),
     ] {
@@ -71,6 +91,12 @@ fn only_the_canonical_path_names_anything() {
         ("patient/1", NotServed::NotFound),
         ("Patients", NotServed::NotFound),
         ("Patient/1/2", NotServed::NotFound),
+        ("Patient/1/*", NotServed::BadPath),
+        ("Patient/1/Organization", NotServed::NotFound),
+        ("Patient/1/User", NotServed::NotFound),
+        ("Patient/1/Observation/2", NotServed::NotFound),
+        ("Observation/1/Patient", NotServed::NotFound),
+        ("User/1/Role", NotServed::NotFound),
         ("Patient/1/_history/0", NotServed::NotFound),
         ("Patient/1/_history/01", NotServed::NotFound),
         ("Patient/$everything", NotServed::NotFound),
@@ -85,8 +111,8 @@ fn other_methods_are_not_served() {
     for (method, url) in [
         ("PATCH", "Patient/1"),
         ("POST", "Patient/1"),
-        ("DELETE", "Patient"),
-        ("PUT", "Patient"),
+        ("POST", "Patient/1/Observation"),
+        ("DELETE", "Patient/1/Observation"),
         ("GET", "Patient/_search"),
         ("DELETE", "Patient/1/_history"),
         ("get", "Patient/1"),
@@ -131,18 +157,121 @@ fn a_created_resource_does_not_choose_its_id() {
 
 #[test]
 fn a_condition_that_is_not_served_is_refused() {
-    for url in ["Patient?identifier=x", "Patient?%"] {
-        assert!(route("POST", url, patient()).unwrap().defect.is_some(), "{url}");
-    }
-    assert_eq!(route("POST", "Patient?_format=json", patient()).unwrap().defect, None);
     assert!(route("PUT", "Patient/1?x=y", patient()).unwrap().defect.is_some());
     assert!(route("DELETE", "Patient/1?x=y", Body::Empty).unwrap().defect.is_some());
-    let conditional = RestRequest {
-        unserved_condition: Some("If-None-Exist"),
-        ..request("POST", "Patient", patient())
+    for (method, url) in [("POST", "Patient"), ("PUT", "Patient/1"), ("PUT", "Patient?name=x")] {
+        let conditional = RestRequest {
+            unserved_condition: Some("If-None-Match"),
+            ..request(method, url, patient())
+        };
+        let routed = conditional.route(BASE, Timestamp::UNIX_EPOCH).unwrap();
+        assert!(routed.defect.unwrap().diagnostics.contains("If-None-Match"), "{method} {url}");
+    }
+    for (method, url) in [("PUT", "Patient/1"), ("PUT", "Patient?name=x"), ("DELETE", "Patient/1")]
+    {
+        let conditional =
+            RestRequest { if_none_exist: Some("name=x"), ..request(method, url, patient()) };
+        let routed = conditional.route(BASE, Timestamp::UNIX_EPOCH).unwrap();
+        assert!(routed.defect.unwrap().diagnostics.contains("If-None-Exist"), "{method} {url}");
+    }
+}
+
+/// The condition of a write and what is wrong with it.
+fn condition(
+    method: &str,
+    url: &str,
+    if_none_exist: Option<&str>,
+) -> Result<WriteCondition, Issue> {
+    let routed = RestRequest { if_none_exist, ..request(method, url, patient()) };
+    let routed = routed.route(BASE, Timestamp::UNIX_EPOCH).unwrap();
+    match (routed.defect, routed.interaction) {
+        (Some(defect), _) => Err(defect),
+        (
+            None,
+            Interaction::ConditionalCreate(condition, _)
+            | Interaction::ConditionalUpdate(condition, ..)
+            | Interaction::ConditionalDelete(condition),
+        ) => Ok(condition),
+        (None, other) => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_condition_is_criteria_alone_and_all_of_them_are_known() {
+    for (method, url, header, names) in [
+        ("POST", "Patient?identifier=x", None, "identifier"),
+        ("POST", "Patient?identifier=x&_format=json&_count=3&_sort=name", None, "identifier"),
+        ("POST", "Patient", Some("identifier=x&active=true"), "identifier active"),
+        ("POST", "Patient", Some("?identifier=x"), "identifier"),
+        ("POST", "Patient?active=true", Some("identifier=x"), "active identifier"),
+        ("PUT", "Patient?identifier=x&_pretty=true", None, "identifier"),
+        ("DELETE", "Patient?identifier=x", None, "identifier"),
+        ("DELETE", "Patient?identifier=x&_count=5", None, "identifier _count"),
+        ("PUT", "Patient?organization.name=x", None, "organization.name"),
+    ] {
+        let condition = condition(method, url, header).unwrap();
+        let applied = condition.query.applied.iter().map(|(name, _)| name.as_str());
+        assert_eq!(applied.collect::<Vec<_>>().join(" "), names, "{method} {url}");
+        let expected = if url.contains("_count=5") { 5 } else { 1 };
+        assert_eq!(condition.matches_max, expected, "{method} {url}");
+    }
+    for (method, url, header) in [
+        ("POST", "Patient", Some("")),
+        ("POST", "Patient", Some("_format=json")),
+        ("POST", "Patient?identifier=x", Some("_format=json")),
+        ("POST", "Patient?favourite=x", None),
+        ("POST", "Patient?%", None),
+        ("POST", "Patient", Some("identifier=")),
+        ("PUT", "Patient", None),
+        ("PUT", "Patient?_format=json", None),
+        ("PUT", "Patient?favourite=x", None),
+        ("PUT", "Patient?identifier=x&favourite=x", None),
+        ("DELETE", "Patient", None),
+        ("DELETE", "Patient?_count=5", None),
+        ("DELETE", "Patient?favourite=x", None),
+        ("DELETE", "Patient?identifier=x&_count=0", None),
+        ("DELETE", "Patient?identifier=x&_count=all", None),
+        ("POST", "User?name=x", None),
+        ("PUT", "User?name=x", None),
+        ("DELETE", "User?name=x", None),
+    ] {
+        assert!(condition(method, url, header).is_err(), "{method} {url} {header:?}");
+    }
+}
+
+#[test]
+fn an_id_in_the_body_of_a_conditional_update_is_expected() {
+    let expected = |body| {
+        let routed = route("PUT", "Patient?identifier=x", Body::Json(body)).unwrap();
+        let Interaction::ConditionalUpdate(condition, ..) = routed.interaction else {
+            panic!("a conditional update");
+        };
+        (condition.expected.map(|target| target.to_string()), routed.defect.is_some())
     };
-    let routed = conditional.route(BASE, Timestamp::UNIX_EPOCH).unwrap();
-    assert!(routed.defect.unwrap().diagnostics.contains("If-None-Exist"));
+    assert_eq!(expected(json!({"resourceType": "Patient"})), (None, false));
+    let with_id = json!({"resourceType": "Patient", "id": "a"});
+    assert_eq!(expected(with_id), (Some("Patient/a".to_owned()), false));
+    assert_eq!(expected(json!({"resourceType": "Patient", "id": "a_b"})), (None, true));
+    assert_eq!(expected(json!({"resourceType": "Patient", "id": 1})), (None, true));
+}
+
+#[test]
+fn a_compartment_search_is_of_the_compartment_and_what_else_is_asked() {
+    let of = |url: &str| match route("GET", url, Body::Empty).unwrap().interaction {
+        Interaction::CompartmentSearch(compartment, query) => (compartment, query),
+        other => panic!("{other:?}"),
+    };
+    let (compartment, query) = of("Patient/A/Observation?patient=Z&code=x");
+    assert_eq!((compartment.to_string().as_str(), query.criteria.len()), ("Patient/A", 3));
+    let within = compartment::criterion(&compartment, query.resource_type).unwrap();
+    assert!(query.criteria.contains(&within));
+    let route = route("GET", "Patient/A/Observation", Body::Empty).unwrap().interaction;
+    assert_eq!(
+        route.route_parameters(),
+        [("resource/type", "Patient"), ("resource/id", "A"), ("resource/target", "Observation")]
+    );
+    let broken = of("Patient/A/Observation?date=yesterday").1;
+    assert_eq!(broken.criteria, [within]);
 }
 
 #[test]

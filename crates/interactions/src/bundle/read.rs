@@ -2,7 +2,7 @@
 
 use firewarden_fhir::request::{Body, NotServed, RestRequest, Routed};
 use firewarden_fhir::search::Handling;
-use firewarden_fhir::{Id, Issue, ResourceType, Timestamp, limits};
+use firewarden_fhir::{Id, Interaction, Issue, ResourceType, Timestamp, limits};
 use serde_json::{Map, Value, json};
 
 use super::references;
@@ -125,12 +125,15 @@ impl ReadBundle<'_> {
             query,
             body: resource.map_or(Body::Empty, Body::Json),
             if_match: text("ifMatch"),
+            if_none_exist: text("ifNoneExist").filter(|_| method != "GET"),
             unserved_condition: unserved_condition(method, request),
             handling: self.handling,
         };
         let mut routed = request.route(self.base_url, self.now).map_err(EntryDefect::NotServed)?;
-        if let (Some(id), firewarden_fhir::Interaction::Create(resource)) =
-            (assigned, &mut routed.interaction)
+        if let (
+            Some(id),
+            Interaction::Create(resource) | Interaction::ConditionalCreate(_, resource),
+        ) = (assigned, &mut routed.interaction)
         {
             resource.content.insert("id".to_owned(), id);
         }
@@ -152,9 +155,13 @@ fn below_base(path: &str) -> &str {
 
 fn unserved_condition(method: &str, request: &Map<String, Value>) -> Option<&'static str> {
     let sent = |name: &str| request.get(name).is_some_and(|value| !value.is_null());
-    ["ifNoneExist", "ifNoneMatch", "ifModifiedSince"]
-        .into_iter()
-        .find(|name| method != "GET" && sent(name))
+    // One that is no text is no condition that could be read.
+    if method != "GET"
+        && request.get("ifNoneExist").is_some_and(|it| !it.is_null() && !it.is_string())
+    {
+        return Some("ifNoneExist");
+    }
+    ["ifNoneMatch", "ifModifiedSince"].into_iter().find(|name| method != "GET" && sent(name))
 }
 
 /// The transaction that an array of our own resources stands for (`PUT /`): those with an `id`

@@ -7,7 +7,7 @@ use firewarden_fhir::{Interaction, Issue, Target};
 
 use crate::limits::BUNDLE_ANSWER_BYTES_MAX;
 use crate::write::{Prepared, apply, prepare_delete};
-use crate::{Failure, Outcome, Ports, create, perform, update};
+use crate::{Failure, Outcome, Ports, conditional, create, perform, update};
 
 /// Performs a transaction whose entries were all granted, in FHIR's order: deletions, creations,
 /// updates, then reads, which see what was written. Outcomes are in the order of the entries. The
@@ -36,7 +36,12 @@ pub async fn perform_transaction(
     writes.sort_by_key(|(index, prepared)| (order(prepared), *index));
     let (indexes, prepared): (Vec<usize>, Vec<Prepared>) = writes.into_iter().unzip();
     if !prepared.is_empty() {
-        let written = apply(ports, policy_version, prepared).await?;
+        // A condition that leads elsewhere by now: what refers to it is made anew.
+        let anew = |failure| match failure {
+            Failure::OtherMatch => Failure::StaleDecision,
+            failure => failure,
+        };
+        let written = apply(ports, policy_version, prepared).await.map_err(anew)?;
         for (index, outcome) in indexes.into_iter().zip(written) {
             outcomes.get_mut(index).map(|place| place.insert(Ok(outcome)));
         }
@@ -56,7 +61,12 @@ pub async fn perform_transaction(
 fn is_write(interaction: &Interaction) -> bool {
     matches!(
         interaction,
-        Interaction::Create(_) | Interaction::Update(..) | Interaction::Delete(..)
+        Interaction::Create(_)
+            | Interaction::ConditionalCreate(..)
+            | Interaction::Update(..)
+            | Interaction::ConditionalUpdate(..)
+            | Interaction::Delete(..)
+            | Interaction::ConditionalDelete(_)
     )
 }
 
@@ -67,6 +77,15 @@ async fn prepare(
 ) -> Result<Prepared, Failure> {
     match interaction {
         Interaction::Create(resource) => create::prepare(ports, resource, rows).await,
+        Interaction::ConditionalCreate(condition, resource) => {
+            conditional::prepare_create(ports, condition, resource, rows).await
+        }
+        Interaction::ConditionalUpdate(condition, resource, if_match) => {
+            conditional::prepare_update(ports, condition, resource, if_match, rows).await
+        }
+        Interaction::ConditionalDelete(condition) => {
+            conditional::prepare_delete(ports, condition, rows).await
+        }
         Interaction::Update(target, resource, if_match) => {
             update::prepare(ports, target, resource, if_match, rows).await
         }
@@ -77,6 +96,7 @@ async fn prepare(
         Interaction::Read(_)
         | Interaction::Vread(..)
         | Interaction::Search(..)
+        | Interaction::CompartmentSearch(..)
         | Interaction::HistoryInstance(..)
         | Interaction::HistoryType(..)
         | Interaction::HistorySystem(_)
@@ -101,7 +121,9 @@ fn order(prepared: &Prepared) -> u8 {
 fn each_resource_once(writes: &[(usize, Prepared)]) -> Result<(), Failure> {
     let mut seen: HashSet<&Target> = HashSet::new();
     for (index, prepared) in writes {
-        if !seen.insert(&prepared.write.target) {
+        let condition = prepared.write.matching.as_ref();
+        let expected = condition.and_then(|condition| condition.expected.as_ref());
+        if !seen.insert(expected.unwrap_or(&prepared.write.target)) {
             let text = "another entry writes the same resource: a transaction may do it once";
             let issue = Issue::error("invalid", text).at(format!("Bundle.entry[{index}]"));
             return Err(Failure::BadRequest(issue));

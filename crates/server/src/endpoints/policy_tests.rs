@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use firewarden_fhir::{Id, Issue, ResourceType, Target};
+use firewarden_fhir::{Issue, Target};
 use firewarden_interactions::{Failure, Outcome};
 use serde_json::{Map, Value};
 

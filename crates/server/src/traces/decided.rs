@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use firewarden_access::{
-    Asker, BodyKept, Caller, Considered, Denial, Permitted, PolicyDatabase, PolicySet, Reasons,
-    RequestFacts, RowFilter, reasons, ruled_by,
+    Asker, BodyKept, Caller, Considered, Denial, DenialReason, Permitted, PolicyDatabase,
+    PolicySet, Reasons, RequestFacts, RowFilter, reasons, ruled_by,
 };
 use firewarden_fhir::{Explain, Interaction, Resource, ResourceType, SentToken, Timestamp};
 use serde_json::{Map, Value};
@@ -27,8 +27,14 @@ impl Line {
         };
         let interaction = match interaction {
             Interaction::Create(resource) => Interaction::Create(bare(resource)),
+            Interaction::ConditionalCreate(condition, resource) => {
+                Interaction::ConditionalCreate(condition.clone(), bare(resource))
+            }
             Interaction::Update(target, resource, if_match) => {
                 Interaction::Update(target.clone(), bare(resource), *if_match)
+            }
+            Interaction::ConditionalUpdate(condition, resource, if_match) => {
+                Interaction::ConditionalUpdate(condition.clone(), bare(resource), *if_match)
             }
             Interaction::TestPolicy(_) => Interaction::TestPolicy(Value::Null),
             Interaction::TestMatcho(_) => Interaction::TestMatcho(Value::Null),
@@ -42,7 +48,9 @@ impl Line {
             Interaction::Read(_)
             | Interaction::Vread(..)
             | Interaction::Search(..)
+            | Interaction::CompartmentSearch(..)
             | Interaction::Delete(..)
+            | Interaction::ConditionalDelete(_)
             | Interaction::HistoryInstance(..)
             | Interaction::HistoryType(..)
             | Interaction::HistorySystem(_)
@@ -90,6 +98,7 @@ enum Decision {
     },
     /// With the reasons, where they were asked for at once.
     Refused {
+        why: DenialReason,
         considered: Vec<Considered>,
         reasons: Option<Reasons>,
     },
@@ -126,7 +135,8 @@ impl Decided {
             }
         };
         let considered = denial.considered.clone();
-        Self::new(line, asker, on, Decision::Refused { considered, reasons })
+        let why = denial.reason;
+        Self::new(line, asker, on, Decision::Refused { why, considered, reasons })
     }
 
     fn new(
@@ -172,7 +182,7 @@ impl Decided {
             + caller.roles.iter().map(resource).sum::<usize>()
             + match &self.outcome {
                 Decision::Allowed { granted_by, .. } => granted_by.len() * 64,
-                Decision::Refused { considered, reasons } => {
+                Decision::Refused { considered, reasons, .. } => {
                     let reasons = reasons.as_ref().map_or(0, |reasons| reasons.list.len());
                     considered.len() * 64 + reasons * limits::TRACE_BYTES
                 }
@@ -185,12 +195,12 @@ impl Decided {
         policies: Option<&PolicySet>,
         database: &Arc<dyn PolicyDatabase>,
     ) -> Map<String, Value> {
-        let (allowed, granted_by, rows, considered, told) = match &self.outcome {
+        let (refused, granted_by, rows, considered, told) = match &self.outcome {
             Decision::Allowed { granted_by, rows } => {
-                (true, granted_by.as_slice(), rows.as_ref(), &[][..], None)
+                (None, granted_by.as_slice(), rows.as_ref(), &[][..], None)
             }
-            Decision::Refused { considered, reasons } => {
-                (false, &[][..], None, considered.as_slice(), reasons.clone())
+            Decision::Refused { why, considered, reasons } => {
+                (Some(*why), &[][..], None, considered.as_slice(), reasons.clone())
             }
         };
         let reasons = match told {
@@ -201,7 +211,7 @@ impl Decided {
         let told = Told {
             interaction: &self.line.interaction,
             caller: &self.caller,
-            allowed,
+            refused,
             ruled_by: ruled_by(&self.line.interaction),
             granted_by,
             rows: rows.map(ToString::to_string),

@@ -1,13 +1,13 @@
 //! Runs the files of tests/cases: each is a conversation with a server of its own.
 //!
-//! `settings` are the server's, `given` what the root client puts first, `steps` the requests in
+//! `settings` are the server's, `given` and `policies` what the root client puts first, `steps` the requests in
 //! their order. A step's `as` is `root` (the default), `anonymous`, `bad` or the subject of a
 //! valid token; `bearer` is a text sent as a token instead, and `token` changes `header`, `claims`,
 //! `alg` and `secret` of a valid one: null leaves a member out, `{in: 60}` is in a minute. What a step says of the answer must hold: `status`, `body` (objects are open, lists
 //! are whole), `at` (by JSON Pointer, null for absent), `finds` and `finds_in_order` (ids of
-//! matches), `has` and `lacks` (texts), `headers` (null for absent), `same_as` (the whole text of
-//! an earlier step's answer). `save` keeps parts of an answer, by JSON Pointer or by the
-//! name of a header, for `${name}` in later steps.
+//! matches), `includes` (ids of what was added to them), `has` and `lacks` (texts), `headers` (null
+//! for absent), `same_as` (the whole text of an earlier step's answer). `save` keeps parts of an
+//! answer, by JSON Pointer or by the name of a header, for `${name}` in later steps.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -34,6 +34,7 @@ const MEMBERS: &[&str] = &[
     "at",
     "finds",
     "finds_in_order",
+    "includes",
     "has",
     "lacks",
     "headers",
@@ -43,9 +44,13 @@ const MEMBERS: &[&str] = &[
 
 /// Runs every file of a folder below tests/cases.
 pub(crate) async fn each_file(folder: &str) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(folder);
+    each_file_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(folder)).await;
+}
+
+/// Runs every file of a folder.
+pub(crate) async fn each_file_of(folder: &Path) {
     let mut files: Vec<PathBuf> =
-        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     assert!(!files.is_empty(), "no cases in {}", folder.display());
     for file in files {
@@ -70,7 +75,8 @@ impl Conversation {
             settings.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap())).collect();
         let server = TestServer::with(&settings).await;
         server.trust().await;
-        for resource in cases["given"].as_array().into_iter().flatten() {
+        let given = ["given", "policies"].map(|name| cases[name].as_array());
+        for resource in given.into_iter().flatten().flatten() {
             server.put(resource.clone()).await;
         }
         Self { name: name.to_owned(), server, saved: HashMap::new(), told: HashMap::new() }
@@ -216,6 +222,13 @@ impl Check<'_> {
         }
         if step.contains_key("finds") {
             let (mut found, mut expected) = (self.answer.ids(), texts(step.get("finds")));
+            found.sort();
+            expected.sort();
+            assert_eq!(found, expected, "{}", self.place());
+        }
+        if step.contains_key("includes") {
+            let (mut found, mut expected) =
+                (self.answer.included_ids(), texts(step.get("includes")));
             found.sort();
             expected.sort();
             assert_eq!(found, expected, "{}", self.place());

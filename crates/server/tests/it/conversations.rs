@@ -1,6 +1,12 @@
 //! The conversations of tests/cases, folder by folder.
 
-use crate::cases::each_file;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use firewarden_fhir::yaml;
+use serde_json::Value;
+
+use crate::cases::{each_file, each_file_of};
 
 #[tokio::test]
 async fn our_own_types_are_kept_by_their_rules() {
@@ -48,6 +54,11 @@ async fn administrators_are_told_why_and_nobody_else_is() {
 }
 
 #[tokio::test]
+async fn what_is_reached_on_the_way_is_what_the_caller_may_search() {
+    each_file("reach").await;
+}
+
+#[tokio::test]
 async fn a_policy_in_sql_asks_what_is_stored() {
     each_file("sql").await;
 }
@@ -55,4 +66,37 @@ async fn a_policy_in_sql_asks_what_is_stored() {
 #[tokio::test]
 async fn a_save_that_would_make_a_test_of_the_policies_fail_is_refused() {
     each_file("policy_tests").await;
+}
+
+fn documentation() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs")
+}
+
+#[tokio::test]
+async fn the_policy_examples_grant_and_refuse_as_they_say() {
+    each_file_of(&documentation().join("policy-examples")).await;
+}
+
+#[test]
+fn the_worked_examples_of_the_documentation_are_the_ones_that_are_run() {
+    let page = std::fs::read_to_string(documentation().join("access-policies.md")).unwrap();
+    let (_, examples) = page.split_once("## Worked examples").unwrap();
+    let examples = examples.split("\n## ").next().unwrap();
+    let policies = |text: &str| match yaml::parse(text.as_bytes()).unwrap() {
+        Value::Array(policies) => policies,
+        policy => vec![policy],
+    };
+    let shown: BTreeSet<String> = examples
+        .split("```yaml\n")
+        .skip(1)
+        .flat_map(|rest| policies(rest.split("```").next().unwrap()))
+        .map(|policy| policy.to_string())
+        .collect();
+    let mut run = BTreeSet::new();
+    for file in std::fs::read_dir(documentation().join("policy-examples")).unwrap() {
+        let text = std::fs::read(file.unwrap().path()).unwrap();
+        let example = yaml::parse(&text).unwrap();
+        run.extend(example["policies"].as_array().unwrap().iter().map(Value::to_string));
+    }
+    assert_eq!(shown, run);
 }

@@ -157,9 +157,18 @@ impl Answer {
 
     /// The ids of the matches of a search, in their order.
     pub(crate) fn ids(&self) -> Vec<String> {
+        self.ids_where(|mode| mode != "outcome" && mode != "include")
+    }
+
+    /// The ids of what a search added to its matches.
+    pub(crate) fn included_ids(&self) -> Vec<String> {
+        self.ids_where(|mode| mode == "include")
+    }
+
+    fn ids_where(&self, wanted: impl Fn(&Value) -> bool) -> Vec<String> {
         let bundle = self.json();
         let entries = bundle["entry"].as_array().cloned().unwrap_or_default();
-        let matches = entries.iter().filter(|entry| entry["search"]["mode"] != "outcome");
+        let matches = entries.iter().filter(|entry| wanted(&entry["search"]["mode"]));
         matches.map(|entry| entry["resource"]["id"].as_str().unwrap_or_default().into()).collect()
     }
 

@@ -4,11 +4,13 @@
 
 mod conditional;
 mod histories;
+mod limited;
 mod matching;
 mod opened;
 mod opening;
 mod policies;
 mod random;
+mod rows;
 mod searches;
 mod secrets;
 mod writes;

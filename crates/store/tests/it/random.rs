@@ -131,7 +131,7 @@ fn answers() -> impl Strategy<Value = String> {
 }
 
 /// A resource that others refer to, or that refers to others.
-fn linked() -> BoxedStrategy<String> {
+pub(crate) fn linked() -> BoxedStrategy<String> {
     let reference = || select(LINKED).prop_map(|t| format!(r#"{{"reference":"{t}"}}"#));
     let link = reference().prop_map(|t| format!(r#"{{"other":{t},"type":"seealso"}}"#));
     let with = |json: String, more: String| format!("{}{more}}}", json.strip_suffix('}').unwrap());
@@ -145,7 +145,7 @@ fn linked() -> BoxedStrategy<String> {
 }
 
 /// A criterion that looks at other resources, as it stands in a URL.
-fn linking(of: &'static str, depth: usize) -> BoxedStrategy<String> {
+pub(crate) fn linking(of: &'static str, depth: usize) -> BoxedStrategy<String> {
     if depth == 0 {
         return criterion(of);
     }

@@ -368,3 +368,73 @@ async fn large_sets_are_found_as_small_ones_are() {
         assert_eq!(total, Some(ordered.len() as u64), "{text}");
     }
 }
+
+/// More linked resources than are looked up for every search.
+#[tokio::test]
+async fn many_linked_resources_are_found_as_few_are() {
+    let Opened { store, .. } = &open();
+    let (patients, count) = (600, 4_000);
+    // Of the first patients there are the first observations, and none are female.
+    let patient = |n: usize| {
+        let gender = if n < 300 { "male" } else { "female" };
+        let team = ["red", "green", "blue"][n % 3];
+        create(
+            &format!("Patient/p{n}"),
+            &format!(
+                r#"{{"gender":"{gender}","address":[{{"city":"c{n}e"}}],
+                "generalPractitioner":[{{"reference":"Organization/{team}"}}]}}"#
+            ),
+        )
+    };
+    let patient_of = |n: usize| if n < 2_500 { n % 300 } else { 300 + n % 300 };
+    let observation = |n: usize| {
+        create(
+            &format!("Observation/o{n:04}"),
+            &format!(
+                r#"{{"status":"{}","subject":{{"reference":"Patient/p{}"}},"effectiveDateTime":"{}"}}"#,
+                ["final", "amended"][n % 2],
+                patient_of(n),
+                2_000 + n % 7,
+            ),
+        )
+    };
+    let teams = ["red", "green", "blue"]
+        .map(|name| create(&format!("Organization/{name}"), &format!(r#"{{"name":"{name}"}}"#)));
+    write(store, teams.into_iter().chain((0..patients).map(patient)).collect()).await.unwrap();
+    for start in (0..count).step_by(1_000) {
+        write(store, (start..start + 1_000).map(observation).collect()).await.unwrap();
+    }
+    let cases: [(&str, &dyn Fn(usize) -> bool); 8] = [
+        ("patient.gender=male", &|n| n < 2_500),
+        ("patient.gender=female", &|n| n >= 2_500),
+        ("patient.gender=female&status=final", &|n| n >= 2_500 && n % 2 == 0),
+        ("patient.address-city=c7e,c300e", &|n| [7, 300].contains(&patient_of(n))),
+        ("patient.general-practitioner:Organization.name=red", &|n| patient_of(n) % 3 == 0),
+        ("patient.gender:missing=true", &|_| false),
+        ("patient.gender:not=male&date=2003", &|n| n >= 2_500 && 2_000 + n % 7 == 2003),
+        ("patient.gender=female&patient.general-practitioner:Organization.name=blue", &|n| {
+            n >= 2_500 && patient_of(n) % 3 == 2
+        }),
+    ];
+    for (text, keep) in cases {
+        let all: Vec<String> =
+            (0..count).filter(|n| keep(*n)).map(|n| format!("o{n:04}")).collect();
+        let ordered =
+            |parameters: &str| query(&format!("Observation?_count=900&{parameters}{text}"));
+        assert_eq!(walk(store, &ordered("")).await, all, "{text}");
+        for sort in ["_sort=-_lastUpdated&", "_sort=-_id&", "_sort=-subject:Patient.birthdate&"] {
+            let mut backwards = walk(store, &ordered(sort)).await;
+            backwards.reverse();
+            assert_eq!(backwards, all, "{sort} {text}");
+        }
+        let mut by_date = walk(store, &ordered("_sort=date&")).await;
+        by_date.sort();
+        assert_eq!(by_date, all, "{text}");
+        let total = page(store, &query(&format!("Observation?_count=0&{text}"))).await.total;
+        assert_eq!(total, Some(all.len() as u64), "{text}");
+    }
+    let text = "_has:Observation:patient:status=amended&_count=0";
+    let total = page(store, &query(&format!("Patient?{text}&gender=female"))).await.total;
+    let with_amended = |p: usize| (2_500..count).any(|n| patient_of(n) == p && n % 2 == 1);
+    assert_eq!(total, Some((300..patients).filter(|p| with_amended(*p)).count() as u64));
+}

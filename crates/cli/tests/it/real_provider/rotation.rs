@@ -13,8 +13,8 @@ use tokio::time::MissedTickBehavior;
 use super::server;
 use crate::http::Site;
 
-/// 250 requests a second for eight seconds, if the machine can.
-const REQUESTS: usize = 2_000;
+/// 250 requests a second for ten seconds, if the machine can.
+const REQUESTS: usize = 2_500;
 const WORKERS: usize = 10;
 const PACE: Duration = Duration::from_millis(40);
 

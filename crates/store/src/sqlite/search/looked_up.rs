@@ -62,8 +62,8 @@ impl Finder<'_> {
                 ids.insert(candidate.id.into());
             };
             let Some(ids) = self.of(*target).meeting(conditions, own_id)? else { return Ok(None) };
-            let leg = |id: &Box<str>| self.leg_of_target(parameter, (*target, id));
-            source.legs.extend(ids.iter().map(leg));
+            let leg = |id| self.leg_of_target(parameter, (*target, id));
+            source.legs.extend(ids.iter().map(AsRef::as_ref).map(leg));
         }
         Ok(Some(source))
     }
