@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 use self::index::Index;
 use crate::Caller;
 use crate::engine::{Asked, Engine};
-use crate::policy::{self, Policy};
+use crate::policy::{self, Policy, Read};
+use crate::shadow::Shadow;
 
 /// One stored policy.
 pub struct PolicySource {
@@ -27,6 +28,8 @@ pub struct PolicySet {
     // evaluation.
     policies: Vec<(Id, Policy)>,
     broken: Vec<(Id, Issue)>,
+    // They grant nothing: no decision looks at them.
+    pub(crate) shadows: Vec<Shadow>,
     index: Index,
 }
 
@@ -36,6 +39,9 @@ impl PolicySet {
         let mut set = Self { version, ..Self::default() };
         for source in sources {
             match policy::read(&source.content) {
+                Ok(Read { policy: Some(policy), shadow: Some(replaces), .. }) => {
+                    set.shadows.push(Shadow::new(source.id, policy, replaces, &source.content));
+                }
                 Ok(read) => set.policies.extend(read.policy.map(|policy| (source.id, policy))),
                 Err(issues) => set.broken.extend(issues.into_iter().next().map(|i| (source.id, i))),
             }
@@ -46,6 +52,7 @@ impl PolicySet {
             };
             order(a).cmp(&order(b)).then_with(|| a.0.cmp(&b.0))
         });
+        set.shadows.sort_by(|a, b| a.id().cmp(b.id()));
         set.broken.sort_by(|a, b| a.0.cmp(&b.0));
         set.index = Index::of(set.policies.iter().map(|(_, policy)| policy));
         set
@@ -58,7 +65,7 @@ impl PolicySet {
 
     /// How many policies there are, those that cannot be compiled among them.
     pub fn count(&self) -> usize {
-        self.policies.len() + self.broken.len()
+        self.policies.len() + self.shadows.len() + self.broken.len()
     }
 
     /// The ids of the policies that cannot be compiled, with the first reason: for health and

@@ -15,6 +15,7 @@ use crate::directory::StoredDirectory;
 use crate::meters::Meters;
 use crate::own_types::{Force, OwnRules, SecretHasher};
 use crate::settings::Settings;
+use crate::shadow::ShadowWatch;
 use crate::traces::Traces;
 
 /// What every request is served with.
@@ -35,6 +36,7 @@ pub(crate) struct App {
     pub(crate) attempts: Attempts,
     pub(crate) meters: Meters,
     pub(crate) traces: Traces,
+    pub(crate) shadow: Arc<ShadowWatch>,
     /// Set when the server is to stop: it is no longer ready.
     pub(crate) stopping: AtomicBool,
 }

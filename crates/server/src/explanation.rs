@@ -121,3 +121,17 @@ fn caller(caller: &Caller) -> Map<String, Value> {
     }
     told
 }
+
+/// About how many bytes a resource's content is.
+pub(crate) fn json_bytes(content: &Map<String, Value>) -> usize {
+    content.iter().map(|(name, value)| name.len() + 64 + value_bytes(value)).sum()
+}
+
+fn value_bytes(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(|item| 32 + value_bytes(item)).sum(),
+        Value::Object(members) => json_bytes(members),
+    }
+}

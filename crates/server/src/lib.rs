@@ -22,6 +22,7 @@ mod endpoints;
 mod explanation;
 mod meters;
 mod sessions;
+mod shadow;
 mod traces;
 
 mod app;

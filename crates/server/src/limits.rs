@@ -102,3 +102,13 @@ pub const TRACED_POLICY_SETS_MAX: usize = 4;
 pub const TRACED_POLICIES_MAX: usize = 10_000;
 /// Tests of policies that are stored, and run with each change of a policy.
 pub const POLICY_TESTS_MAX: usize = 1_000;
+/// Requests that policies in shadow mode are asked about at one time; more are missed.
+pub const SHADOWS_AT_ONCE: usize = 64;
+/// Bytes of a body, about, that such a policy is asked about.
+pub const SHADOW_BODY_BYTES_MAX: usize = 64 * 1024;
+/// How long it may take.
+pub const SHADOW_S_MAX: Duration = Duration::from_secs(1);
+/// Policies in shadow mode that are counted for.
+pub const SHADOWS_COUNTED_MAX: usize = 1_000;
+/// Examples that are kept of each kind, of each of these policies.
+pub const SHADOW_EXAMPLES_MAX: usize = 20;

@@ -17,6 +17,7 @@ use firewarden_interactions::{Failure, Outcome, perform};
 use futures_util::{StreamExt, stream};
 
 use crate::app::App;
+use crate::arrival::RequestId;
 use crate::attempts::Attempt;
 use crate::audit::AuditRecord;
 use crate::configuration::Snapshot;
@@ -26,7 +27,7 @@ use crate::failure::Refusal;
 use crate::own_types::Force;
 use crate::route::{self, Asked};
 use crate::traces::{Decided, Line};
-use crate::{endpoints, limits};
+use crate::{endpoints, limits, shadow};
 
 /// What a request is answered with.
 pub(crate) enum Answer {
@@ -220,12 +221,19 @@ async fn permit(
     match decide(&snapshot.policies, asker.clone(), interaction).await {
         Ok(permitted) => {
             audit.permitted(&permitted);
+            if snapshot.policies.shadow_may_refuse(permitted.granted_by()) {
+                let granted_by = permitted.granted_by().to_vec();
+                shadow(moment, permitted.interaction().clone(), granted_by, request);
+            }
             let decided = Decided::allowed(line, &asker, on, &permitted).await;
             moment.app.traces.keep(request, entry, decided);
             Ok((permitted, defect))
         }
         Err(denial) => {
             audit.denied(&denial);
+            if !snapshot.policies.shadows().is_empty() {
+                shadow(moment, Interaction::clone(&denial.interaction), Vec::new(), request);
+            }
             let on = (on, snapshot.policies.as_ref());
             let decided = Decided::refused(line, &asker, on, &denial).await;
             moment.app.traces.keep(request, entry, decided);
@@ -237,6 +245,19 @@ async fn permit(
             })
         }
     }
+}
+
+/// Lets policies in shadow mode be asked about what was decided, beside the request.
+fn shadow(
+    moment: &Moment<'_>,
+    interaction: Interaction,
+    granted_by: Vec<String>,
+    request: RequestId,
+) {
+    let asker = Asker { database: moment.app.store.policy_database(), ..moment.asker() };
+    let policies = Arc::clone(&moment.snapshot.policies);
+    let decided = shadow::Decided { policies, asker, interaction, granted_by, request };
+    moment.app.shadow.watch(decided);
 }
 
 /// Performs what was granted.

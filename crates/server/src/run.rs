@@ -22,6 +22,7 @@ use crate::meters::Meters;
 use crate::own_types::SecretHasher;
 use crate::secrets_key::{self, SecretsKeyError};
 use crate::settings::{Settings, SettingsError};
+use crate::shadow::ShadowWatch;
 use crate::tls::{self, TlsError};
 use crate::traces::Traces;
 use crate::{limits, listen, logging, sessions};
@@ -174,6 +175,7 @@ async fn open(settings: Settings, public_url: String) -> Result<App, ServeError>
         attempts: Attempts::new(),
         meters: Meters::default(),
         traces: Traces::new(),
+        shadow: Arc::new(ShadowWatch::new()),
         body_memory: BodyMemory::new(),
         stopping: AtomicBool::new(false),
         settings,

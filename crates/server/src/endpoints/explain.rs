@@ -24,7 +24,10 @@ pub(crate) async fn explain(moment: &Moment<'_>, asked: &Explain) -> Result<Outc
         Explain::Decision(id) => decision(moment, id).await,
         Explain::Request(sent) => request(moment, sent).await,
         Explain::PolicyTests(sent) => super::policy_tests(moment, sent).await,
-        Explain::Shadow => Err(Refusal::NotServed(NotServed::NotFound)),
+        Explain::Shadow => {
+            let told = moment.app.shadow.told(&moment.snapshot.policies);
+            Ok(Outcome::Made(told.to_string()))
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use firewarden_access::{
 use firewarden_fhir::{Explain, Interaction, Resource, ResourceType, SentToken, Timestamp};
 use serde_json::{Map, Value};
 
-use crate::explanation::{Told, masked};
+use crate::explanation::{Told, json_bytes, masked};
 use crate::limits;
 
 /// What was asked for, without its body.
@@ -243,18 +243,5 @@ impl Decided {
             now: self.now,
         };
         Some(reasons(policies?, &asker, &self.line.interaction, self.line.body()).await)
-    }
-}
-
-fn json_bytes(content: &Map<String, Value>) -> usize {
-    content.iter().map(|(name, value)| name.len() + 64 + value_bytes(value)).sum()
-}
-
-fn value_bytes(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-        Value::String(text) => text.len(),
-        Value::Array(items) => items.iter().map(|item| 32 + value_bytes(item)).sum(),
-        Value::Object(members) => json_bytes(members),
     }
 }

@@ -21,6 +21,7 @@ mod races;
 mod routes;
 mod secrets;
 mod session_tokens;
+mod shadow;
 mod starting;
 mod static_keys;
 mod trust;
