@@ -9,7 +9,8 @@ mod user;
 use firewarden_fhir::{Issue, ResourceType, Severity, Timestamp};
 use serde_json::{Map, Value};
 
-use crate::{PolicyTest, policy};
+use crate::PolicyTest;
+use crate::lint::{Finding, lint};
 
 /// Checks an AccessPolicy, AccessPolicyTest, User, Role, Client or IdentityProvider that is to be saved: `Ok` with warnings, or `Err`
 /// with what must be mended. Other types are not looked at.
@@ -20,7 +21,10 @@ pub fn check(of: ResourceType, content: &Map<String, Value>) -> Result<Vec<Issue
             let read = PolicyTest::read(content, "http://localhost/fhir", Timestamp::UNIX_EPOCH);
             return read.map(|_| Vec::new());
         }
-        "AccessPolicy" => return policy::read(content).map(|read| read.warnings),
+        "AccessPolicy" => {
+            let findings = lint(content)?;
+            return Ok(findings.iter().map(Finding::to_issue).collect());
+        }
         "User" => user::check(content),
         "Role" => role::check(content),
         "Client" => client::check(content),

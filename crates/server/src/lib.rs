@@ -43,6 +43,7 @@ pub mod limits;
 pub mod settings;
 
 pub use bootstrap::BootstrapError;
+pub use policy_tests::test_policies;
 pub use run::{ServeError, Started, serve};
 pub use secrets_key::SecretsKeyError;
 pub use tls::TlsError;

@@ -15,6 +15,9 @@ use serde_json::{Map, Value, json};
 pub(crate) use self::people::People;
 use crate::limits;
 
+/// The types of resources that tests are about.
+pub(crate) const TYPES: &[&str] = &["AccessPolicy", "AccessPolicyTest", "User", "Role", "Client"];
+
 /// A test that somebody wrote: its id, and what it says.
 pub(crate) type WrittenTest = (Id, Map<String, Value>);
 
@@ -156,6 +159,21 @@ pub(crate) fn flipped(before: &[TestOutcome], after: Vec<TestOutcome>) -> Vec<Te
         .into_iter()
         .filter(|outcome| outcome.failed.is_some() && !failed_before(&outcome.id))
         .collect()
+}
+
+/// Runs the tests among resources on the policies, users, roles and clients among them, without a
+/// server: `{passed, failed, tests}`. A policy that asks the database fails, and so does one that
+/// a server would refuse.
+pub async fn test_policies(resources: &[Value], now: Timestamp) -> Result<Value, Issue> {
+    let resources = targeted(resources, TYPES)?;
+    let writes: Vec<_> =
+        resources.iter().map(|(target, content)| (target, Some(content))).collect();
+    let people = People::new(None, &writes);
+    let policies = policies_after(0, Vec::new, &writes).unwrap_or_default();
+    let bench =
+        Bench { policies, people: &people, store: None, base_url: "http://localhost/fhir", now };
+    let tests = tests_after(&[], &writes);
+    Ok(told(&bench.run(&tests.iter().collect::<Vec<_>>()).await))
 }
 
 /// Resources with the place that each has: those without an id are given one.

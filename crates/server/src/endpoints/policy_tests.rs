@@ -14,8 +14,6 @@ use crate::policy_tests::{self, Bench, People, WrittenTest};
 
 /// The members of what is sent.
 const MEMBERS: &[&str] = &["resources"];
-/// The types of what is sent.
-const TYPES: &[&str] = &["AccessPolicy", "AccessPolicyTest", "User", "Role", "Client"];
 
 /// Runs the tests among `{resources: [...]}` on the stored policies, users, roles and clients as
 /// they would stand with those among the resources; without any test, those that are stored.
@@ -57,5 +55,5 @@ fn resources(sent: &Value) -> Result<Vec<(Target, Map<String, Value>)>, Issue> {
         Some(Value::Array(items)) => items,
         Some(_) => return Err(Issue::error("structure", "`resources` is a list")),
     };
-    policy_tests::targeted(items, TYPES)
+    policy_tests::targeted(items, policy_tests::TYPES)
 }

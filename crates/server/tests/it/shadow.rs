@@ -41,7 +41,8 @@ async fn told(server: &TestServer, allowed: u64, refused: u64) -> Value {
         loop {
             let told = server.root("GET /auth/shadow").await.is(200).at("/policies/0");
             let counts = [&told["newly-allowed"], &told["newly-refused"]];
-            if counts.map(|counted| counted["requests"].clone()) == [json!(allowed), json!(refused)] {
+            if counts.map(|counted| counted["requests"].clone()) == [json!(allowed), json!(refused)]
+            {
                 return told;
             }
             tokio::task::yield_now().await;

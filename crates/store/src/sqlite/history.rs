@@ -71,9 +71,8 @@ fn of_one(
         },
     };
     let type_code = dictionary.resource_type(target.resource_type);
-    // What is not there is told exactly as what is outside the rows.
-    let known = key_and_version(reading, type_code, target).map_err(unavailable)?;
-    let mut entries = match known {
+    let found = key_and_version(reading, type_code, target).map_err(unavailable)?;
+    let mut entries = match found {
         Some((key, _)) => {
             let from = (key, before, since_ms(page));
             versions(reading, (target, rows), from, one_more(page.count))?
@@ -87,8 +86,9 @@ fn of_one(
     });
     let total = if rows.is_open() {
         // Versions count from 1 without gaps.
-        page.since.is_none().then_some(known.map_or(0, |(_, last)| last))
+        page.since.is_none().then_some(found.map_or(0, |(_, last)| last))
     } else {
+        // INVARIANT: the same for a hidden resource and for one that never was.
         (page.cursor.is_none() && page.count > 0 && !more).then_some(entries.len() as u64)
     };
     Ok(HistoryPageRead { entries, total, next })
