@@ -49,6 +49,11 @@ async fn a_token_is_judged_by_what_the_operator_said() {
 }
 
 #[tokio::test]
+async fn administrators_are_told_why_and_nobody_else_is() {
+    each_file("explain").await;
+}
+
+#[tokio::test]
 async fn what_is_reached_on_the_way_is_what_the_caller_may_search() {
     each_file("reach").await;
 }
@@ -56,6 +61,11 @@ async fn what_is_reached_on_the_way_is_what_the_caller_may_search() {
 #[tokio::test]
 async fn a_policy_in_sql_asks_what_is_stored() {
     each_file("sql").await;
+}
+
+#[tokio::test]
+async fn a_save_that_would_make_a_test_of_the_policies_fail_is_refused() {
+    each_file("policy_tests").await;
 }
 
 fn documentation() -> PathBuf {
