@@ -145,6 +145,15 @@ impl Engine {
         }
     }
 
+    /// Whether the rule may ask the database, which takes its time.
+    pub(crate) fn asks_database(&self) -> bool {
+        match self {
+            Self::Allow | Self::JsonSchema(_) | Self::Matcho(_) => false,
+            Self::Complex(rule) => rule.asks_database(),
+            Self::Sql(_) => true,
+        }
+    }
+
     /// What a request must be for the rule to hold, as far as that is plain from it.
     pub(crate) fn required(&self) -> Required {
         match self {
@@ -152,6 +161,7 @@ impl Engine {
             Self::JsonSchema(rule) => rule.required(),
             Self::Matcho(rule) => rule.required(),
             Self::Complex(rule) => rule.required(),
+            // A query may say anything of a request.
             Self::Sql(_) => Required::default(),
         }
     }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use self::index::Index;
 use crate::Caller;
+use crate::document::route_type;
 use crate::engine::{Asked, Engine};
 use crate::policy::{self, Policy};
 
@@ -42,7 +43,9 @@ impl PolicySet {
         }
         set.policies.sort_by(|a, b| {
             let order = |(_, policy): &(Id, Policy)| {
-                (!matches!(policy.engine, Engine::Allow), policy.rows.is_some())
+                let engine = &policy.engine;
+                let is_allow = matches!(engine, Engine::Allow);
+                (engine.asks_database(), !is_allow, policy.rows.is_some())
             };
             order(a).cmp(&order(b)).then_with(|| a.0.cmp(&b.0))
         });
@@ -96,9 +99,8 @@ impl PolicySet {
         now: Timestamp,
     ) -> Vec<&(Id, Policy)> {
         let (uri, operation) = (interaction.uri(), interaction.operation_id());
-        let route = interaction.route_parameters();
-        let of = route.iter().find(|(name, _)| *name == "resource/type").map(|(_, of)| *of);
-        let asked = Asked { method: interaction.method(), of, uri: &uri, operation };
+        let (method, of) = (interaction.method(), route_type(interaction));
+        let asked = Asked { method, of, uri: &uri, operation };
         let found = self.index.find(caller, &asked, interaction.resource_type());
         let policies = found.into_iter().filter_map(|index| self.policies.get(index));
         policies

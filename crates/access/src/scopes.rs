@@ -143,7 +143,7 @@ fn right(interaction: &Interaction) -> Option<Right> {
             Some(Right::Read)
         }
         Interaction::Update(..) | Interaction::ConditionalUpdate(..) => Some(Right::Update),
-        Interaction::Delete(..) | Interaction::ConditionalDelete(_) => Some(Right::Delete),
+        Interaction::Delete(..) | Interaction::ConditionalDelete(..) => Some(Right::Delete),
         Interaction::Search(..)
         | Interaction::CompartmentSearch(..)
         | Interaction::HistoryType(..)

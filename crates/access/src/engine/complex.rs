@@ -168,6 +168,11 @@ impl Complex {
         }
     }
 
+    /// Whether a branch may ask the database.
+    pub(super) fn asks_database(&self) -> bool {
+        self.branches.iter().any(Engine::asks_database)
+    }
+
     /// What it requires of a request.
     pub(super) fn required(&self) -> Required {
         let branches = self.branches.iter().map(Engine::required);

@@ -18,11 +18,7 @@ struct NoDatabase;
 
 #[async_trait]
 impl PolicyDatabase for NoDatabase {
-    async fn evaluate(
-        &self,
-        _query: &PolicyQuery,
-        _bindings: &Bindings,
-    ) -> Result<QueryAnswer, Unanswered> {
+    async fn evaluate(&self, _: &PolicyQuery, _: &Bindings) -> Result<QueryAnswer, Unanswered> {
         Err(Unanswered::Failed)
     }
 }
