@@ -35,6 +35,8 @@ pub struct Session {
     pub expires_at: Option<Timestamp>,
     /// `jti`.
     pub token_id: Option<String>,
+    /// Whether the introspector says that SMART scopes limit what the token may do.
+    pub scopes_enforced: bool,
 }
 
 impl Caller {

@@ -39,6 +39,8 @@ pub struct Denial {
 pub enum DenialReason {
     /// No policy grants it.
     NotGranted,
+    /// The policies grant it, and the scopes of the token do not cover it.
+    InsufficientScope,
     /// More policies, or more different rows, than one decision works through.
     TooManyPolicies,
 }
@@ -48,6 +50,7 @@ impl DenialReason {
     pub fn name(self) -> &'static str {
         match self {
             Self::NotGranted => "not-granted",
+            Self::InsufficientScope => "insufficient-scope",
             Self::TooManyPolicies => "too-many-policies",
         }
     }

@@ -148,6 +148,12 @@ fn headers(sent: &[(String, String)]) -> Value {
     Value::Object(headers)
 }
 
+/// What `params.resource/type` says of the route.
+pub(crate) fn route_type(interaction: &Interaction) -> Option<&str> {
+    let said = interaction.route_parameters();
+    said.into_iter().find(|(name, _)| *name == "resource/type").map(|(_, of)| of)
+}
+
 fn params(interaction: &Interaction) -> Value {
     let mut params = Map::new();
     let sent = interaction.parameters();
@@ -317,6 +323,7 @@ mod tests {
                 scope: Some("openid".into()),
                 expires_at: Some(Timestamp::from_second(7).unwrap()),
                 token_id: Some("t".into()),
+                scopes_enforced: false,
             },
         };
         let target = Target::new(of("Patient"), Id::parse("1").unwrap());

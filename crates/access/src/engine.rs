@@ -4,6 +4,7 @@ mod complex;
 mod json_schema;
 mod matcho;
 mod named_type;
+mod required;
 mod sql;
 mod trace;
 
@@ -13,9 +14,11 @@ use serde_json::{Map, Value};
 use self::complex::Complex;
 use self::json_schema::JsonSchema;
 pub(crate) use self::matcho::{Matcho, Step};
+pub(crate) use self::required::{Asked, Required};
 use self::sql::Sql;
 use crate::document::{Keys, LazyDocument, RequestDocument};
 use crate::element_path::ElementPath;
+use crate::lint::{Fact, Findings};
 use crate::nearest::suggestion;
 use crate::{PolicyDatabase, Verdict};
 
@@ -94,9 +97,42 @@ impl Engine {
                 Ok((Self::Sql(Box::new(rule)), doubts))
             }
             _ => {
-                let (rule, doubts) = JsonSchema::compile(rule("schema")?, &at.member("schema"))?;
-                Ok((Self::JsonSchema(Box::new(rule)), doubts))
+                let rule = JsonSchema::compile(rule("schema")?, &at.member("schema"))?;
+                Ok((Self::JsonSchema(Box::new(rule)), Vec::new()))
             }
+        }
+    }
+
+    /// Tells the doubts about the rule that was compiled from this.
+    pub(crate) fn doubts(
+        &self,
+        content: &Map<String, Value>,
+        at: &ElementPath,
+        findings: &mut Findings,
+    ) {
+        match self {
+            // Those about a query are told when it is compiled.
+            Self::Allow | Self::Sql(_) => {}
+            Self::JsonSchema(rule) => rule.doubts(&at.member("schema"), findings),
+            Self::Matcho(_) => {
+                if let Some(pattern) = content.get("matcho") {
+                    Matcho::doubts(pattern, &at.member("matcho"), findings);
+                }
+            }
+            Self::Complex(rule) => rule.doubts(content, at, findings),
+        }
+    }
+
+    /// What the rule that was compiled from this asks of the places of a request.
+    pub(crate) fn facts(&self, content: &Map<String, Value>, at: &ElementPath) -> Vec<Fact> {
+        match self {
+            Self::Allow | Self::Sql(_) => Vec::new(),
+            Self::JsonSchema(rule) => rule.facts(&at.member("schema")),
+            Self::Matcho(_) => match content.get("matcho") {
+                Some(pattern) => Matcho::facts(pattern, &at.member("matcho")),
+                None => Vec::new(),
+            },
+            Self::Complex(rule) => rule.facts(content, at),
         }
     }
 
@@ -106,6 +142,27 @@ impl Engine {
             Self::Allow => true,
             Self::Complex(rule) => rule.always_holds(),
             Self::JsonSchema(_) | Self::Matcho(_) | Self::Sql(_) => false,
+        }
+    }
+
+    /// Whether the rule may ask the database, which takes its time.
+    pub(crate) fn asks_database(&self) -> bool {
+        match self {
+            Self::Allow | Self::JsonSchema(_) | Self::Matcho(_) => false,
+            Self::Complex(rule) => rule.asks_database(),
+            Self::Sql(_) => true,
+        }
+    }
+
+    /// What a request must be for the rule to hold, as far as that is plain from it.
+    pub(crate) fn required(&self) -> Required {
+        match self {
+            Self::Allow => Required::default(),
+            Self::JsonSchema(rule) => rule.required(),
+            Self::Matcho(rule) => rule.required(),
+            Self::Complex(rule) => rule.required(),
+            // A query may say anything of a request.
+            Self::Sql(_) => Required::default(),
         }
     }
 

@@ -52,3 +52,5 @@ pub const MATCHO_FAILURES_MAX: usize = 50;
 pub const COMPLEX_DEPTH_MAX: usize = 8;
 /// Rules in one `and` or `or` of a complex rule.
 pub const COMPLEX_BRANCHES_MAX: usize = 50;
+/// Scopes of a token that are looked at; further ones grant nothing.
+pub const SCOPES_MAX: usize = 200;

@@ -149,6 +149,15 @@ impl PermittedRows {
         PermittedSearch::limited(query, rows, &|of| rows_of.get(&of).cloned().flatten())
     }
 
+    /// Whether who was granted this keeps the interaction's own type, one of ours, as an
+    /// administrator does: what rights rest on may be changed. Others leave it as it is stored.
+    pub fn is_keeper(&self) -> bool {
+        match &self.basis {
+            Basis::Task(_) => true,
+            Basis::Policies { grant, .. } => grant.is_keeper,
+        }
+    }
+
     /// As [`Permitted::policy_version`].
     pub fn policy_version(&self) -> Option<u64> {
         match &self.basis {

@@ -12,7 +12,7 @@ pub(crate) use rows::{GivenRows, PolicyRows, ReadAgainst};
 pub(crate) use source::read;
 
 use crate::document::{Keys, LazyDocument, RequestDocument};
-use crate::engine::Engine;
+use crate::engine::{Engine, Required};
 use crate::{Caller, PolicyDatabase, Verdict};
 
 /// One policy, compiled. Its rule is asked only for requests that it applies to.
@@ -25,6 +25,8 @@ pub(crate) struct Policy {
     /// What is granted of each type; `None` for all of it.
     pub(crate) rows: Option<PolicyRows>,
     pub(crate) engine: Engine,
+    /// What a request must be for its rule to hold.
+    pub(crate) required: Required,
 }
 
 /// When a policy counts, in microseconds since 1970: from `start_us` and before `end_us`.
@@ -59,6 +61,25 @@ impl Policy {
             Some(rows) => rows.lists(guarded),
             None => self.makes_administrator(caller, now) || self.engine.names(guarded),
         }
+    }
+
+    /// Whether who is granted a write of that own type by it keeps the type as an administrator
+    /// does: an administrator, and those for whom `rows` say `*` for the type.
+    pub(crate) fn makes_keeper(&self, of: ResourceType, caller: &Caller, now: Timestamp) -> bool {
+        let Some(rows) = &self.rows else { return self.makes_administrator(caller, now) };
+        let is_for_them = self.role_name.is_some()
+            || self.links.iter().flatten().any(|link| link.names_caller(caller));
+        rows.is_every(of) && is_for_them
+    }
+
+    /// Whether it may grant writes of a type that rights are made of: it is meant for writes, as
+    /// it names the method or the operation, or the type with rows.
+    pub(crate) fn is_meant_for_writes(&self, caller: &Caller, now: Timestamp) -> bool {
+        let Required { methods, operations, types: _, uris: _ } = &self.required;
+        self.rows.is_some()
+            || methods.is_some()
+            || operations.is_some()
+            || self.makes_administrator(caller, now)
     }
 
     /// Whether what it grants is limited to rows, of types among which that one is not.

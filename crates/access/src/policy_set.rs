@@ -1,13 +1,15 @@
-//! The compiled policies of one moment, found by whom they are for.
+//! The compiled policies of one moment, found by whom and what they are for.
 
-use std::collections::HashMap;
+mod index;
 
-use firewarden_fhir::{Id, Issue, Timestamp};
+use firewarden_fhir::{Id, Interaction, Issue, Timestamp};
 use serde_json::{Map, Value};
 
+use self::index::Index;
 use crate::Caller;
-use crate::engine::Engine;
-use crate::policy::{self, Link, Policy};
+use crate::document::route_type;
+use crate::engine::{Asked, Engine};
+use crate::policy::{self, Policy};
 
 /// One stored policy.
 pub struct PolicySource {
@@ -26,11 +28,7 @@ pub struct PolicySet {
     // evaluation.
     policies: Vec<(Id, Policy)>,
     broken: Vec<(Id, Issue)>,
-    for_everybody: Vec<usize>,
-    by_role_name: HashMap<String, Vec<usize>>,
-    by_user: HashMap<String, Vec<usize>>,
-    by_client: HashMap<String, Vec<usize>>,
-    by_operation: HashMap<String, Vec<usize>>,
+    index: Index,
 }
 
 impl PolicySet {
@@ -45,12 +43,14 @@ impl PolicySet {
         }
         set.policies.sort_by(|a, b| {
             let order = |(_, policy): &(Id, Policy)| {
-                (!matches!(policy.engine, Engine::Allow), policy.rows.is_some())
+                let engine = &policy.engine;
+                let is_allow = matches!(engine, Engine::Allow);
+                (engine.asks_database(), !is_allow, policy.rows.is_some())
             };
             order(a).cmp(&order(b)).then_with(|| a.0.cmp(&b.0))
         });
         set.broken.sort_by(|a, b| a.0.cmp(&b.0));
-        set.index();
+        set.index = Index::of(set.policies.iter().map(|(_, policy)| policy));
         set
     }
 
@@ -72,60 +72,44 @@ impl PolicySet {
 
     /// The policy that makes the caller an administrator.
     pub(crate) fn administering(&self, caller: &Caller, now: Timestamp) -> Option<&Id> {
-        let by_user = caller.user_id().and_then(|id| self.by_user.get(id));
-        let by_client = caller.client_id().and_then(|id| self.by_client.get(id));
-        let linked = by_user.into_iter().chain(by_client).flatten();
-        linked
-            .filter_map(|&index| self.policies.get(index))
+        self.index
+            .linked_allows(caller)
+            .filter_map(|index| self.policies.get(index))
             .find(|(_, policy)| policy.makes_administrator(caller, now))
             .map(|(id, _)| id)
     }
 
-    /// The policies that apply, in the order of their evaluation.
+    /// The policies that apply, in the order of their evaluation, whether or not they can hold.
+    #[cfg(test)]
     pub(crate) fn applying<'a>(
         &'a self,
         caller: &'a Caller,
         operation: &'a str,
         now: Timestamp,
     ) -> impl Iterator<Item = &'a (Id, Policy)> {
-        let mut indices = self.for_everybody.clone();
-        let named = caller
-            .role_names()
-            .map(|name| self.by_role_name.get(name))
-            .chain([
-                caller.user_id().and_then(|id| self.by_user.get(id)),
-                caller.client_id().and_then(|id| self.by_client.get(id)),
-                self.by_operation.get(operation),
-            ])
-            .flatten()
-            .flatten();
-        indices.extend(named);
-        indices.sort_unstable();
-        indices.dedup();
-        indices
-            .into_iter()
-            .filter_map(|index| self.policies.get(index))
-            .filter(move |(_, policy)| policy.applies(caller, operation, now))
+        self.policies.iter().filter(move |(_, policy)| policy.applies(caller, operation, now))
     }
 
-    fn index(&mut self) {
-        for (index, (_, policy)) in self.policies.iter().enumerate() {
-            let Some(links) = &policy.links else {
-                match &policy.role_name {
-                    Some(name) => self.by_role_name.entry(name.clone()).or_default().push(index),
-                    None => self.for_everybody.push(index),
-                }
-                continue;
-            };
-            for link in links {
-                let (by, id) = match link {
-                    Link::User(id) => (&mut self.by_user, id),
-                    Link::Client(id) => (&mut self.by_client, id),
-                    Link::Operation(id) => (&mut self.by_operation, id),
-                    Link::Unknown => continue,
-                };
-                by.entry(id.clone()).or_default().push(index);
-            }
-        }
+    /// Those of the policies that apply which may grant the interaction, in the order of their
+    /// evaluation. It takes as long as there are such, not as there are policies.
+    pub(crate) fn candidates(
+        &self,
+        caller: &Caller,
+        interaction: &Interaction,
+        now: Timestamp,
+    ) -> Vec<&(Id, Policy)> {
+        let (uri, operation) = (interaction.uri(), interaction.operation_id());
+        let (method, of) = (interaction.method(), route_type(interaction));
+        let asked = Asked { method, of, uri: &uri, operation };
+        let found = self.index.find(caller, &asked, interaction.resource_type());
+        let policies = found.into_iter().filter_map(|index| self.policies.get(index));
+        policies
+            .filter(|(_, policy)| {
+                policy.applies(caller, operation, now) && policy.required.admits(&asked)
+            })
+            .collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

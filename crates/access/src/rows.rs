@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use firewarden_fhir::search::Criterion;
 
-pub(crate) use union::RowUnion;
+pub(crate) use union::{RowUnion, TooManyRows};
 
 /// The rows of one type that somebody may see. Only [`Permitted`](crate::Permitted) and
 /// [`SystemTask`](crate::SystemTask) make one; every read of the store takes one. It is shown as

@@ -57,3 +57,36 @@ fn rule_of_type(of: Option<ResourceType>) -> Rule {
         None => Rule::Nobody,
     }
 }
+
+/// Whether an interaction writes one of our own types, which decide who is who and who may what.
+pub(crate) fn writes_own_type(interaction: &Interaction) -> bool {
+    let of_ours = interaction.resource_type().is_some_and(ResourceType::is_own);
+    of_ours
+        && match interaction {
+            Interaction::Create(_)
+            | Interaction::ConditionalCreate(..)
+            | Interaction::Update(..)
+            | Interaction::ConditionalUpdate(..)
+            | Interaction::Delete(..)
+            | Interaction::ConditionalDelete(..) => true,
+            Interaction::Read(_)
+            | Interaction::Vread(..)
+            | Interaction::Search(..)
+            | Interaction::CompartmentSearch(..)
+            | Interaction::HistoryInstance(..)
+            | Interaction::HistoryType(..)
+            | Interaction::HistorySystem(_)
+            | Interaction::UserInfo
+            | Interaction::TestPolicy(_)
+            | Interaction::TestToken(_)
+            | Interaction::TestMatcho(_)
+            | Interaction::HealthDetails
+            | Interaction::Metrics => false,
+        }
+}
+
+/// Whether rights are made of that type. A User is what it says of itself as well, and is guarded
+/// attribute by attribute when it is written.
+pub(crate) fn is_made_of_rights(of: ResourceType) -> bool {
+    of.is_own() && !matches!(of.name(), "Session" | "User")
+}

@@ -396,6 +396,12 @@ fn session(verified: &Verified) -> Session {
         scope: text("scope"),
         expires_at: verified.times.expires_at(),
         token_id: text("jti"),
+        // An introspector that cannot be read vouches for nobody; nor does it lift a limit.
+        scopes_enforced: verified
+            .introspector
+            .trust
+            .as_ref()
+            .is_none_or(|trust| trust.enforces_scopes),
     }
 }
 

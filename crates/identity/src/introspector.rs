@@ -50,6 +50,8 @@ pub(crate) struct Trust {
     pub(crate) client_claim: Option<String>,
     /// Whether a `User` is made for a subject that has none.
     pub(crate) creates_users: bool,
+    /// Whether SMART scopes limit what the tokens may do.
+    pub(crate) enforces_scopes: bool,
 }
 
 impl Trust {

@@ -71,6 +71,7 @@ pub(crate) async fn caller(
         scope: session.scope,
         expires_at: Some(session.expires_at),
         token_id: Some(id.to_string()),
+        scopes_enforced: false,
     };
     Ok(Caller { client: Some(client), session, ..Caller::default() })
 }

@@ -5,7 +5,7 @@ use firewarden_fhir::{Issue, Resource, Target};
 use serde_json::Value;
 
 use crate::write::{Prepared, Saving, apply_one, prepare_save};
-use crate::{Failure, Outcome, Ports};
+use crate::{Failure, Outcome, Ports, own_type};
 
 pub(crate) async fn create(
     ports: Ports<'_>,
@@ -34,5 +34,8 @@ pub(crate) async fn prepare(
         }
     };
     let target = Target::new(resource_type, id);
-    prepare_save(ports, target, resource, rows.of(resource_type).await, Saving::New).await
+    let of_type = rows.of(resource_type).await;
+    let prepared = prepare_save(ports, target, resource, of_type, Saving::New).await?;
+    own_type::leaves_rights(ports, &prepared, rows).await?;
+    Ok(prepared)
 }

@@ -1,5 +1,6 @@
 //! Saving our own types: references in one form, secrets taken out, the rules checked.
 
+mod rights;
 mod secrets;
 
 use firewarden_access::RowFilter;
@@ -7,6 +8,7 @@ use firewarden_fhir::{Issue, Reference, ResourceType, Target};
 use firewarden_store::SecretChange;
 use serde_json::{Map, Value};
 
+pub(crate) use self::rights::leaves_rights;
 pub use self::secrets::MASK;
 use crate::{Failure, Ports};
 

@@ -5,7 +5,7 @@ use firewarden_access::PermittedRows;
 use firewarden_fhir::{IfMatch, Issue, Resource, Target};
 
 use crate::write::{Prepared, Saving, apply_one, prepare_save};
-use crate::{Failure, Outcome, Ports};
+use crate::{Failure, Outcome, Ports, own_type};
 
 pub(crate) async fn update(
     ports: Ports<'_>,
@@ -30,9 +30,10 @@ pub(crate) async fn prepare(
         let text = format!("the body's `id` is `{sent}`; the URL's, `{}`, was taken", target.id);
         Issue::warning("value", text).at(format!("{}.id", target.resource_type))
     });
-    let rows = rows.of(target.resource_type).await;
+    let of_type = rows.of(target.resource_type).await;
     let mut prepared =
-        prepare_save(ports, target, resource, rows, Saving::Replacing(if_match)).await?;
+        prepare_save(ports, target, resource, of_type, Saving::Replacing(if_match)).await?;
+    own_type::leaves_rights(ports, &prepared, rows).await?;
     prepared.warnings.extend(other_id);
     Ok(prepared)
 }

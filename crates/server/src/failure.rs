@@ -20,6 +20,10 @@ pub(crate) enum Refusal {
     CredentialNeeded,
     /// No policy allows it.
     Forbidden,
+    /// Policies allow it, and the scopes of the token do not.
+    InsufficientScope,
+    /// More policies concern it than one decision works through.
+    TooManyPolicies,
     /// The URL or the method is not served.
     NotServed(NotServed),
     /// The request cannot be understood; who sent it may do what it asks.
@@ -69,7 +73,12 @@ impl Refusal {
             Self::CredentialNeeded => {
                 error(StatusCode::UNAUTHORIZED, "login", "a credential is needed")
             }
-            Self::Forbidden => forbidden(),
+            Self::Forbidden | Self::InsufficientScope => forbidden(),
+            Self::TooManyPolicies => {
+                let text = "the request cannot be decided: more policies concern it than one \
+                            decision works through";
+                error(StatusCode::SERVICE_UNAVAILABLE, "too-costly", text)
+            }
             Self::NotServed(NotServed::BadPath) => {
                 error(StatusCode::BAD_REQUEST, "invalid", "the path is not in its canonical form")
             }
@@ -121,6 +130,12 @@ impl Refusal {
     pub(crate) fn for_log(&self) -> Option<String> {
         match self {
             Self::Unauthenticated(why) => Some(why.to_string()),
+            Self::InsufficientScope => {
+                Some("policies grant it, the scopes of the token do not".to_owned())
+            }
+            Self::TooManyPolicies => {
+                Some("more policies concern it than one decision works through".to_owned())
+            }
             Self::Failed(Failure::Unavailable(why) | Failure::Unknown(why)) | Self::Fault(why) => {
                 Some(why.clone())
             }

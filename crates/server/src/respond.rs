@@ -152,6 +152,10 @@ impl Writing<'_> {
             let challenge = format!("Bearer {error}resource_metadata=\"{metadata}\"");
             headers.push((WWW_AUTHENTICATE, challenge));
         }
+        if matches!(refusal, Refusal::InsufficientScope) {
+            let challenge = r#"Bearer error="insufficient_scope""#;
+            headers.push((WWW_AUTHENTICATE, challenge.to_owned()));
+        }
         if let Some(seconds) = told.retry_after_s {
             headers.push((RETRY_AFTER, seconds.to_string()));
         }

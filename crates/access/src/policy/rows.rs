@@ -73,6 +73,11 @@ impl PolicyRows {
         self.types.contains_key(&of)
     }
 
+    /// The types that are listed.
+    pub(crate) fn types(&self) -> impl Iterator<Item = ResourceType> {
+        self.types.keys().copied()
+    }
+
     /// Whether it is every row of the type, as `"*"`.
     pub(crate) fn is_every(&self, of: ResourceType) -> bool {
         matches!(self.types.get(&of), Some(RowsOfType::Every))

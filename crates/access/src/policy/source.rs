@@ -63,7 +63,10 @@ pub(crate) fn read(content: &Map<String, Value>) -> Result<Read, Vec<Issue>> {
         return Err(reader.errors);
     }
     let policy = engine.filter(|_| active);
-    let policy = policy.map(|engine| Policy { links, role_name, period, rows, engine });
+    let policy = policy.map(|engine| {
+        let required = engine.required();
+        Policy { links, role_name, period, rows, engine, required }
+    });
     Ok(Read { policy, warnings: reader.warnings })
 }
 

@@ -52,11 +52,12 @@ pub(crate) fn object(value: &Value) -> Map<String, Value> {
     value.as_object().cloned().unwrap_or_default()
 }
 
-/// Reads `{user, client, roles, jwt, token}`.
+/// Reads `{user, client, roles, jwt, token, scopes_enforced}`.
 pub(crate) fn caller(value: &Value) -> Arc<Caller> {
     let part = |name: &str| value.get(name).map(|part| Arc::new(object(part)));
     let roles = value.get("roles").and_then(Value::as_array);
-    let session = firewarden_access::Session::default();
+    let scopes_enforced = value.get("scopes_enforced") == Some(&Value::Bool(true));
+    let session = firewarden_access::Session { scopes_enforced, ..Default::default() };
     Arc::new(Caller {
         user: part("user"),
         client: part("client"),

@@ -58,7 +58,7 @@ pub(super) fn read(
     let client_claim = reader.client_claim(content);
     let creates_users = reader.creates_users(user);
     let identity_provider = reader.identity_provider(content);
-    reader.check_scopes(content);
+    let enforces_scopes = reader.enforces_scopes(content);
     let keys = if is_opaque(content) {
         let needs_issuer =
             [("client.claim", client_claim.is_some()), ("user.create", creates_users)];
@@ -80,6 +80,7 @@ pub(super) fn read(
                 system: None,
                 client_claim,
                 creates_users,
+                enforces_scopes,
             },
             active,
             warnings: reader.warnings,
@@ -208,15 +209,15 @@ impl Reader {
         }
     }
 
-    fn check_scopes(&mut self, content: &Map<String, Value>) {
+    fn enforces_scopes(&mut self, content: &Map<String, Value>) -> bool {
         match content.get("scopes").map(Value::as_str) {
-            None | Some(Some("ignore")) => {}
-            Some(Some("enforce")) => self.error(
-                "not-supported",
-                "scopes",
-                "`scopes: enforce` is not served by this version; write the limits as policies",
-            ),
-            Some(_) => self.error("value", "scopes", "`scopes` must be `enforce` or `ignore`"),
+            None | Some(Some("ignore")) => false,
+            Some(Some("enforce")) => true,
+            Some(_) => {
+                self.error("value", "scopes", "`scopes` must be `enforce` or `ignore`");
+                // Never read as `ignore`.
+                true
+            }
         }
     }
 

@@ -84,7 +84,6 @@ fn what_cannot_be_done_is_refused() {
         (json!({"cache_ttl": 0}), "error value cache_ttl"),
         (json!({"cache_ttl": 86_401}), "error value cache_ttl"),
         (json!({"cache_ttl": 1.5}), "error value cache_ttl"),
-        (json!({"scopes": "enforce"}), "error not-supported scopes"),
         (json!({"scopes": "all"}), "error value scopes"),
         (json!({"user": []}), "error value user"),
         (json!({"user": {"match": "email"}}), "error value user.match"),

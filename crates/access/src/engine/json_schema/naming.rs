@@ -98,7 +98,7 @@ pub(super) fn resolve<'a>(root: &'a Value, schema: &'a Value) -> Option<&'a Valu
     Some(schema)
 }
 
-fn list<'a>(keywords: &'a Map<String, Value>, name: &str) -> &'a [Value] {
+pub(super) fn list<'a>(keywords: &'a Map<String, Value>, name: &str) -> &'a [Value] {
     keywords.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
