@@ -48,3 +48,8 @@ serve *arguments:
 idp:
     npm ci --prefix testing/idp --no-audit --no-fund
     node testing/idp/idp.mjs
+
+# Ask two servers that differ in what a caller may not see the same, so many times
+two-worlds requests="100000" seed="1":
+    FIREWARDEN_TWO_WORLDS_REQUESTS={{ requests }} FIREWARDEN_TWO_WORLDS_SEED={{ seed }} \
+      cargo test --release --package firewarden-server --test two_worlds -- --nocapture

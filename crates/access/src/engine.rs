@@ -18,6 +18,7 @@ pub(crate) use self::required::{Asked, Required};
 use self::sql::Sql;
 use crate::document::{Keys, LazyDocument, RequestDocument};
 use crate::element_path::ElementPath;
+use crate::lint::{Fact, Findings};
 use crate::nearest::suggestion;
 use crate::{PolicyDatabase, Verdict};
 
@@ -96,9 +97,42 @@ impl Engine {
                 Ok((Self::Sql(Box::new(rule)), doubts))
             }
             _ => {
-                let (rule, doubts) = JsonSchema::compile(rule("schema")?, &at.member("schema"))?;
-                Ok((Self::JsonSchema(Box::new(rule)), doubts))
+                let rule = JsonSchema::compile(rule("schema")?, &at.member("schema"))?;
+                Ok((Self::JsonSchema(Box::new(rule)), Vec::new()))
             }
+        }
+    }
+
+    /// Tells the doubts about the rule that was compiled from this.
+    pub(crate) fn doubts(
+        &self,
+        content: &Map<String, Value>,
+        at: &ElementPath,
+        findings: &mut Findings,
+    ) {
+        match self {
+            // Those about a query are told when it is compiled.
+            Self::Allow | Self::Sql(_) => {}
+            Self::JsonSchema(rule) => rule.doubts(&at.member("schema"), findings),
+            Self::Matcho(_) => {
+                if let Some(pattern) = content.get("matcho") {
+                    Matcho::doubts(pattern, &at.member("matcho"), findings);
+                }
+            }
+            Self::Complex(rule) => rule.doubts(content, at, findings),
+        }
+    }
+
+    /// What the rule that was compiled from this asks of the places of a request.
+    pub(crate) fn facts(&self, content: &Map<String, Value>, at: &ElementPath) -> Vec<Fact> {
+        match self {
+            Self::Allow | Self::Sql(_) => Vec::new(),
+            Self::JsonSchema(rule) => rule.facts(&at.member("schema")),
+            Self::Matcho(_) => match content.get("matcho") {
+                Some(pattern) => Matcho::facts(pattern, &at.member("matcho")),
+                None => Vec::new(),
+            },
+            Self::Complex(rule) => rule.facts(content, at),
         }
     }
 

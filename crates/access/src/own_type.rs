@@ -9,13 +9,16 @@ mod user;
 use firewarden_fhir::{Issue, ResourceType, Severity};
 use serde_json::{Map, Value};
 
-use crate::policy;
+use crate::lint::{Finding, lint};
 
 /// Checks an AccessPolicy, User, Role, Client or IdentityProvider that is to be saved: `Ok` with warnings, or `Err`
 /// with what must be mended. Other types are not looked at.
 pub fn check(of: ResourceType, content: &Map<String, Value>) -> Result<Vec<Issue>, Vec<Issue>> {
     let issues = match of.name() {
-        "AccessPolicy" => return policy::read(content).map(|read| read.warnings),
+        "AccessPolicy" => {
+            let findings = lint(content)?;
+            return Ok(findings.iter().map(Finding::to_issue).collect());
+        }
         "User" => user::check(content),
         "Role" => role::check(content),
         "Client" => client::check(content),

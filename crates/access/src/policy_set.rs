@@ -7,7 +7,6 @@ use serde_json::{Map, Value};
 
 use self::index::Index;
 use crate::Caller;
-use crate::document::route_type;
 use crate::engine::{Asked, Engine};
 use crate::policy::{self, Policy};
 
@@ -79,9 +78,8 @@ impl PolicySet {
             .map(|(id, _)| id)
     }
 
-    /// The policies that apply, in the order of their evaluation, whether or not they can hold: for
-    /// explanations.
-    #[cfg_attr(not(test), expect(dead_code, reason = "explanations, which follow, ask for them"))]
+    /// The policies that apply, in the order of their evaluation, whether or not they can hold.
+    #[cfg(test)]
     pub(crate) fn applying<'a>(
         &'a self,
         caller: &'a Caller,
@@ -100,8 +98,9 @@ impl PolicySet {
         now: Timestamp,
     ) -> Vec<&(Id, Policy)> {
         let (uri, operation) = (interaction.uri(), interaction.operation_id());
-        let (method, of) = (interaction.method(), route_type(interaction));
-        let asked = Asked { method, of, uri: &uri, operation };
+        let route = interaction.route_parameters();
+        let of = route.iter().find(|(name, _)| *name == "resource/type").map(|(_, of)| *of);
+        let asked = Asked { method: interaction.method(), of, uri: &uri, operation };
         let found = self.index.find(caller, &asked, interaction.resource_type());
         let policies = found.into_iter().filter_map(|index| self.policies.get(index));
         policies

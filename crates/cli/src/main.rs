@@ -1,5 +1,7 @@
 //! The one executable: its commands, their arguments and what they print.
 
+mod limits;
+mod policy;
 mod serve;
 mod token;
 
@@ -16,6 +18,7 @@ fn main() -> ExitCode {
     let done = match matches.subcommand() {
         Some(("serve", arguments)) => serve::run(arguments),
         Some(("token", arguments)) => token::run(arguments),
+        Some(("policy", arguments)) => policy::run(arguments),
         // clap has told the user already.
         _ => return ExitCode::FAILURE,
     };
@@ -36,6 +39,7 @@ fn command() -> Command {
         .arg_required_else_help(true)
         .subcommand(serve::command())
         .subcommand(token::command())
+        .subcommand(policy::command())
 }
 
 #[cfg(test)]

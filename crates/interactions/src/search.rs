@@ -1,8 +1,11 @@
 //! `search`: the resources of a type that match (<https://hl7.org/fhir/R4/http.html#search>).
 
+mod include;
+
 use firewarden_access::PermittedRows;
 use firewarden_fhir::search::SearchQuery;
 use firewarden_fhir::{SearchForm, Target, operation_outcome};
+use firewarden_store::Stored;
 
 use crate::bundle_text::BundleText;
 use crate::link::PageUrl;
@@ -36,23 +39,32 @@ async fn page(
     url: String,
     rows: &PermittedRows,
 ) -> Result<Outcome, Failure> {
-    let base = ports.base_of(query.resource_type);
+    let full_url = |stored: &Stored| {
+        format!("{}/{}", ports.base_of(stored.target.resource_type), stored.target)
+    };
     let applied = std::mem::take(&mut query.applied);
     let page_url = PageUrl { url, applied: &applied, caller: ports.caller };
     if let Some(sent) = query.cursor.take() {
         query.cursor = Some(page_url.open(ports.server_key, &sent)?);
     }
-    let ignored = std::mem::take(&mut query.ignored);
+    let mut told = std::mem::take(&mut query.ignored);
+    let includes = std::mem::take(&mut query.includes);
     let page = ports.store.search(rows.search(query).await?).await?;
-    let size = page.matches.iter().map(|stored| stored.body.len() + 160).sum();
+    let included = include::included(ports, &includes, &page.matches, rows).await?;
+    told.extend(included.cut);
+    let all = page.matches.iter().chain(&included.resources);
+    let size = all.map(|stored| stored.body.len() + 160).sum();
     let mut bundle = BundleText::new("searchset", page.total, size);
     bundle.links(&page_url.links(ports.server_key, page.next.as_deref()));
     for stored in &page.matches {
-        let full_url = format!("{base}/{}", stored.target);
-        bundle.entry(Some(&full_url), Some(&stored.body), r#","search":{"mode":"match"}"#);
+        bundle.entry(Some(&full_url(stored)), Some(&stored.body), r#","search":{"mode":"match"}"#);
     }
-    if !ignored.is_empty() {
-        let outcome = operation_outcome(&ignored).to_string();
+    for stored in &included.resources {
+        let mode = r#","search":{"mode":"include"}"#;
+        bundle.entry(Some(&full_url(stored)), Some(&stored.body), mode);
+    }
+    if !told.is_empty() {
+        let outcome = operation_outcome(&told).to_string();
         bundle.entry(None, Some(&outcome), r#","search":{"mode":"outcome"}"#);
     }
     Ok(Outcome::Made(bundle.finish()))

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use firewarden_access::SystemTask;
+use firewarden_access::{SystemTask, named_issuers};
 use firewarden_fhir::search::SearchQuery;
 use firewarden_fhir::{Id, Issue, ResourceType, Target};
 use firewarden_identity::{
@@ -80,6 +80,40 @@ async fn users_unbound(store: &Store, introspectors: &[Introspector]) -> u64 {
     unbound
 }
 
+/// What is written of one type, by id.
+fn of_type<'a>(
+    writes: &'a [(&'a Target, Option<&'a Map<String, Value>>)],
+    name: &str,
+) -> Vec<(&'a Id, Option<&'a Map<String, Value>>)> {
+    let written = writes.iter().filter(|(target, _)| target.resource_type.name() == name);
+    written.map(|(target, content)| (&target.id, *content)).collect()
+}
+
+/// Policies that are written and name an issuer that no active introspector trusts, as far as the
+/// stored ones and those of the same request tell.
+fn unknown_issuers(
+    policies: &[(&Id, Option<&Map<String, Value>>)],
+    written: &[(&Id, Option<&Map<String, Value>>)],
+    stored: &[Introspector],
+) -> Vec<Issue> {
+    let is_active = |content: &Map<String, Value>| content.get("active") != Some(&false.into());
+    let now: Vec<&str> = written
+        .iter()
+        .filter_map(|(_, content)| content.filter(|content| is_active(content)))
+        .filter_map(|content| content.get("jwt")?.get("iss")?.as_str())
+        .collect();
+    let is_trusted = |issuer: &str| {
+        let stays = |of: &&Introspector| !written.iter().any(|(id, _)| *id == of.id());
+        now.contains(&issuer)
+            || stored.iter().filter(stays).any(|of| of.is_active() && of.issuer() == Some(issuer))
+    };
+    let named = policies.iter().filter_map(|(_, content)| *content).flat_map(named_issuers);
+    named
+        .filter(|named| !is_trusted(&named.issuer))
+        .map(|named| named.unknown().to_issue())
+        .collect()
+}
+
 /// The rules, as of one snapshot.
 pub(crate) struct OwnRules<'a> {
     pub(crate) store: &'a Store,
@@ -107,11 +141,9 @@ impl OwnTypes for OwnRules<'_> {
     ) -> Result<Vec<Issue>, Vec<Issue>> {
         let stored = (&*self.snapshot.introspectors, &*self.snapshot.identity_providers);
         let mut warnings = system_conflicts(stored, writes).map_err(|issue| vec![issue])?;
-        let written: Vec<_> = writes
-            .iter()
-            .filter(|(target, _)| target.resource_type.name() == "TokenIntrospector")
-            .map(|(target, content)| (&target.id, *content))
-            .collect();
+        let written = of_type(writes, "TokenIntrospector");
+        let policies = of_type(writes, "AccessPolicy");
+        warnings.extend(unknown_issuers(&policies, &written, &self.snapshot.introspectors));
         if written.is_empty() {
             return Ok(warnings);
         }

@@ -11,7 +11,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("store", &["access", "fhir"]),
     ("interactions", &["store", "access", "fhir"]),
     ("server", &["interactions", "identity", "store", "access", "fhir"]),
-    ("cli", &["server", "identity", "fhir"]),
+    ("cli", &["server", "identity", "access", "fhir"]),
     ("testkit", &["fhir"]),
 ];
 const XTASK: &[&str] = &["identity", "fhir"];

@@ -10,6 +10,7 @@ use super::required::Required;
 use crate::document::{Keys, LazyDocument, RequestDocument};
 use crate::element_path::ElementPath;
 use crate::limits::{COMPLEX_BRANCHES_MAX, COMPLEX_DEPTH_MAX};
+use crate::lint::{Fact, Findings};
 use crate::nearest::suggestion;
 use crate::{PolicyDatabase, Verdict};
 
@@ -120,6 +121,37 @@ impl Complex {
         } else {
             Err(issues)
         }
+    }
+
+    /// Tells the doubts about each of its rules, from their text.
+    pub(super) fn doubts(
+        &self,
+        content: &Map<String, Value>,
+        at: &ElementPath,
+        findings: &mut Findings,
+    ) {
+        for (branch, content, at) in self.each(content, at) {
+            branch.doubts(content, &at, findings);
+        }
+    }
+
+    /// What its rules ask of the places of a request, from their text.
+    pub(super) fn facts(&self, content: &Map<String, Value>, at: &ElementPath) -> Vec<Fact> {
+        let each = self.each(content, at);
+        each.flat_map(|(branch, content, at)| branch.facts(content, &at)).collect()
+    }
+
+    /// Each branch with its text.
+    fn each<'a>(
+        &'a self,
+        content: &'a Map<String, Value>,
+        at: &ElementPath,
+    ) -> impl Iterator<Item = (&'a Engine, &'a Map<String, Value>, ElementPath)> {
+        let at = at.member(self.operator.name());
+        let texts = content.get(self.operator.name()).and_then(Value::as_array);
+        let texts = texts.into_iter().flatten().filter_map(Value::as_object);
+        let both = self.branches.iter().zip(texts).enumerate();
+        both.map(move |(index, (branch, text))| (branch, text, at.item(index)))
     }
 
     /// The keys of the document that the rule looks at.

@@ -3,6 +3,7 @@
 mod absence;
 mod checked;
 mod doubts;
+mod facts;
 mod keys;
 mod keywords;
 mod naming;
@@ -26,6 +27,7 @@ use crate::element_path::ElementPath;
 use crate::engine::required::Required;
 use crate::engine::trace::{absent, shortened};
 use crate::limits::PATTERN_SIZE_BYTES_MAX;
+use crate::lint::{Fact, Findings};
 
 /// A compiled json-schema rule.
 #[derive(Debug)]
@@ -41,11 +43,8 @@ pub(crate) struct JsonSchema {
 }
 
 impl JsonSchema {
-    /// Compiles a schema, with doubts about it; or says what is wrong.
-    pub(crate) fn compile(
-        schema: &Value,
-        at: &ElementPath,
-    ) -> Result<(Self, Vec<Issue>), Vec<Issue>> {
+    /// Compiles a schema, or says what is wrong.
+    pub(crate) fn compile(schema: &Value, at: &ElementPath) -> Result<Self, Vec<Issue>> {
         let checked = checked::check(schema, at)?;
         let built = catch_unwind(AssertUnwindSafe(|| build(&checked.schema)));
         let validator = match built {
@@ -58,11 +57,20 @@ impl JsonSchema {
             }
         };
         let names = naming::names(&checked.schema);
-        let warnings = doubts::doubts(&checked.schema, &checked.sent_values, &names, at);
         let keys = keys::keys(&checked.schema, &checked.sent_values);
         let dependences = absence::dependences(&checked.schema, checked.sent_values.len());
         let (schema, sent_values) = (checked.schema, checked.sent_values);
-        Ok((Self { schema, validator, sent_values, dependences, names, keys }, warnings))
+        Ok(Self { schema, validator, sent_values, dependences, names, keys })
+    }
+
+    /// Tells the doubts about it.
+    pub(crate) fn doubts(&self, at: &ElementPath, findings: &mut Findings) {
+        doubts::doubts(&self.schema, &self.sent_values, at, findings);
+    }
+
+    /// What it asks of the places of a request.
+    pub(crate) fn facts(&self, at: &ElementPath) -> Vec<Fact> {
+        facts::facts(&self.schema, at)
     }
 
     /// Whether the rule cannot hold but for requests on a type that it names.

@@ -1,9 +1,11 @@
 //! The engine `matcho`: a rule is a pattern that the request document matches.
 
 mod compiler;
+mod doubts;
 mod equality;
 mod evaluation;
 mod expression;
+mod facts;
 mod failures;
 mod keys;
 mod naming;
@@ -26,6 +28,7 @@ use crate::document::{Keys, RequestDocument};
 use crate::element_path::ElementPath;
 use crate::engine::required::Required;
 use crate::engine::trace::shortened;
+use crate::lint::{Fact, Findings};
 
 /// A compiled matcho rule.
 #[derive(Debug)]
@@ -56,6 +59,16 @@ impl Matcho {
     /// The keys of the document that the rule looks at.
     pub(crate) fn keys(&self) -> Keys {
         self.keys
+    }
+
+    /// Tells the doubts about it, from its text.
+    pub(crate) fn doubts(pattern: &Value, at: &ElementPath, findings: &mut Findings) {
+        doubts::doubts(pattern, at, findings);
+    }
+
+    /// What it asks of the places of a request, from its text.
+    pub(crate) fn facts(pattern: &Value, at: &ElementPath) -> Vec<Fact> {
+        facts::facts(pattern, at)
     }
 
     /// What the rule says of the document.

@@ -9,6 +9,7 @@ mod running;
 
 mod canaries;
 mod killed;
+mod policy;
 mod real_data;
 mod real_provider;
 mod serve;

@@ -76,7 +76,8 @@ impl Conversation {
         server.trust().await;
         let given = ["given", "policies"].map(|name| cases[name].as_array());
         for resource in given.into_iter().flatten().flatten() {
-            server.put(resource.clone()).await;
+            let text = resource.to_string().replace("${url}", &server.url);
+            server.put(serde_json::from_str(&text).unwrap()).await;
         }
         Self { name: name.to_owned(), server, saved: HashMap::new(), told: HashMap::new() }
     }

@@ -71,12 +71,14 @@ fn of_one(
         },
     };
     let type_code = dictionary.resource_type(target.resource_type);
-    let Some((key, last)) = key_and_version(reading, type_code, target).map_err(unavailable)?
-    else {
-        return Ok(empty());
+    let found = key_and_version(reading, type_code, target).map_err(unavailable)?;
+    let mut entries = match found {
+        Some((key, _)) => {
+            let from = (key, before, since_ms(page));
+            versions(reading, (target, rows), from, one_more(page.count))?
+        }
+        None => Vec::new(),
     };
-    let from = (key, before, since_ms(page));
-    let mut entries = versions(reading, (target, rows), from, one_more(page.count))?;
     let more = cut_to_page(&mut entries, page.count);
     let next = entries.last().filter(|_| more).map(|entry| {
         let version = i64::try_from(entry.version.0).unwrap_or(i64::MAX);
@@ -84,8 +86,9 @@ fn of_one(
     });
     let total = if rows.is_open() {
         // Versions count from 1 without gaps.
-        page.since.is_none().then_some(last)
+        page.since.is_none().then_some(found.map_or(0, |(_, last)| last))
     } else {
+        // INVARIANT: the same for a hidden resource and for one that never was.
         (page.cursor.is_none() && page.count > 0 && !more).then_some(entries.len() as u64)
     };
     Ok(HistoryPageRead { entries, total, next })

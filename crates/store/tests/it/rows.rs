@@ -125,6 +125,12 @@ async fn a_history_shows_each_version_that_was_inside() {
             assert_eq!(history(store, of, count).await, told);
         }
         let none = limited::rows(store, "Patient", "gender=other").await;
+        for on in ["Patient/out", "Patient/never"] {
+            let of = || HistoryRead::Instance(target(on), none.clone());
+            assert_eq!(history(store, of, count).await, [""; 0]);
+            let asked = HistoryPage { count: 0, since: None, cursor: None, applied: Vec::new() };
+            assert_eq!(store.history(of(), &asked).await.unwrap().total, None);
+        }
         let of = || HistoryRead::Types(vec![(of("Patient"), none.clone()), patients()]);
         assert_eq!(history(store, of, count).await, told);
     }

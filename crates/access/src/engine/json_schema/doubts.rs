@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use firewarden_fhir::limits::ISSUES_MAX;
-use firewarden_fhir::{Issue, ResourceType};
 use serde_json::{Map, Value};
 
 use super::SentValue;
@@ -11,34 +9,34 @@ use super::keywords::{self, Kind};
 use super::naming::resolve;
 use crate::document;
 use crate::element_path::ElementPath;
-use crate::nearest::suggestion;
+use crate::lint::{Finding, Findings, LintRule, Never};
 
-/// The doubts about a checked schema.
+/// Tells the doubts about a checked schema.
 pub(super) fn doubts(
     schema: &Value,
     sent_values: &[SentValue],
-    names: &BTreeSet<ResourceType>,
     at: &ElementPath,
-) -> Vec<Issue> {
-    let mut reader = Reader { root: schema, issues: Vec::new() };
+    findings: &mut Findings,
+) {
+    let mut reader = Reader { root: schema, findings };
     if !reader.asserts_of_object(schema) {
-        let told = "the rule holds for every request; if that is meant, use `engine: allow` with a \
-                    `link` or a `roleName`";
-        reader.doubt(at, told);
+        let finding = Finding::new(LintRule::AlwaysTrue, at, "the rule holds for every request")
+            .example("`GET /fhir/Patient` without a credential")
+            .remedy("ask for something; if all is meant, use `engine: allow` with a `link`");
+        reader.findings.add(finding);
     }
     reader.schema(schema, at, &Place::default());
     for sent in sent_values.iter().filter(|sent| !document::KEYS.contains(&sent.key())) {
-        let near = suggestion(sent.key(), document::KEYS);
-        let told = format!("no request has `{}`, which `$data` points at{near}", sent.key());
-        reader.doubt(at, told);
+        let Never { told, example, remedy } = Never::unknown_key(sent.key());
+        let told = format!("{told}, which `$data` points at");
+        let finding = Finding::new(LintRule::NeverHolds, at, told).example(example).remedy(remedy);
+        findings.add(finding);
     }
-    reader.own_types_out_of_reach(names, at);
-    reader.issues
 }
 
-struct Reader<'a> {
+struct Reader<'a, 'f> {
     root: &'a Value,
-    issues: Vec<Issue>,
+    findings: &'f mut Findings,
 }
 
 /// Which value of the request document a schema is for.
@@ -66,29 +64,15 @@ impl<'a> Place<'a> {
     fn elsewhere() -> Self {
         Self { is_below_document: true, ..Self::default() }
     }
-
-    fn is(&self, name: &str) -> bool {
-        self.steps.as_deref() == Some(&[name])
-    }
 }
 
-impl<'a> Reader<'a> {
-    fn doubt(&mut self, at: &ElementPath, told: impl Into<String>) {
-        if self.issues.len() < ISSUES_MAX {
-            self.issues.push(Issue::warning("business-rule", told).at(at.clone()));
-        }
-    }
-
+impl<'a> Reader<'a, '_> {
     /// Looks at a schema that must hold. What stands under `not` and `if` is left alone: there a
     /// missing member makes a rule narrower.
     fn schema(&mut self, schema: &'a Value, at: &ElementPath, place: &Place<'a>) {
         let Some(keywords) = schema.as_object() else { return };
         let mut place = place.clone();
         self.add_required(keywords, &mut place.required);
-        self.literals(keywords, at, &place);
-        if place.is_document() {
-            self.unknown_keys(keywords, at);
-        }
         for (name, value) in keywords {
             let at = at.member(name);
             match (name.as_str(), value) {
@@ -119,75 +103,27 @@ impl<'a> Reader<'a> {
                 matches!(keywords::kind(name), Some(Kind::SchemaMap | Kind::SchemaList))
                     || name == "required";
             if is_keyword && schema.is_object() {
-                let told = format!(
-                    "checks a member that is named `{name}`; the keyword stands one level higher"
-                );
-                self.doubt(&at, told);
+                let told = format!("checks a member that is named `{name}`");
+                let finding = Finding::new(LintRule::MisplacedKeyword, &at, told)
+                    .example("a request without such a member")
+                    .remedy(format!("the keyword `{name}` stands one level higher"));
+                self.findings.add(finding);
             } else if !place.required.contains(name.as_str()) && self.asserts(schema) {
                 let told = format!(
                     "`{name}` is not in `required` beside these `properties`: the rule also holds \
                      for requests without it"
                 );
-                self.doubt(&at, told);
+                let finding = Finding::new(LintRule::NotRequired, &at, told)
+                    .example(match name.as_str() {
+                        "jwt" | "user" | "client" | "token" | "role" | "session" => {
+                            format!("`GET /fhir/Patient` by a caller without `{name}`")
+                        }
+                        name => format!("a request without `{name}`"),
+                    })
+                    .remedy(format!("`required: [{name}]` beside `properties`"));
+                self.findings.add(finding);
             }
             self.schema(schema, &at, &place.member(name));
-        }
-    }
-
-    fn unknown_keys(&mut self, keywords: &'a Map<String, Value>, at: &ElementPath) {
-        let properties = keywords.get("properties").and_then(Value::as_object);
-        let checked =
-            properties.into_iter().flatten().map(|(name, _)| ("properties", name.as_str()));
-        let required = strings(keywords.get("required")).map(|name| ("required", name));
-        for (keyword, name) in checked.chain(required) {
-            if !document::KEYS.contains(&name) {
-                let near = suggestion(name, document::KEYS);
-                let told = format!("no request has `{name}`{near}");
-                self.doubt(&at.member(keyword), told);
-            }
-        }
-    }
-
-    /// Literals that no request has.
-    fn literals(&mut self, keywords: &'a Map<String, Value>, at: &ElementPath, place: &Place<'a>) {
-        let literals: Vec<&str> =
-            strings(keywords.get("const")).chain(strings(keywords.get("enum"))).collect();
-        if place.is("uri") {
-            let pattern =
-                strings(keywords.get("pattern")).filter_map(|text| text.strip_prefix('^'));
-            for text in literals.iter().copied().chain(pattern) {
-                if let Some(ours) = canonical_uri(text) {
-                    let told = format!("no request has a `uri` like `{text}`; ours is `{ours}`");
-                    self.doubt(at, told);
-                }
-            }
-        } else if place.is("request-method") {
-            for text in literals {
-                if text.chars().any(|c| c.is_ascii_uppercase()) {
-                    let told =
-                        format!("no request has the method `{text}`: methods are in lower case");
-                    self.doubt(at, told);
-                }
-            }
-        }
-    }
-
-    /// A rule that looks meant for our own types does not reach them unless it names them.
-    fn own_types_out_of_reach(&mut self, names: &BTreeSet<ResourceType>, at: &ElementPath) {
-        let mut texts = Vec::new();
-        collect_strings(self.root, &mut texts);
-        for of in ResourceType::all().filter(|of| of.is_own() && !names.contains(of)) {
-            let meant = |text: &&str| {
-                let mut words = text.split(|c: char| !c.is_ascii_alphanumeric());
-                text.contains('/') && words.any(|word| word == of.name()) || *text == of.name()
-            };
-            if texts.iter().any(meant) {
-                let told = format!(
-                    "the rule speaks of `{of}` and does not reach it: our own types are granted \
-                     only by a required `const` or `enum` on `params.resource/type` or `uri`"
-                );
-                self.doubt(at, told);
-            }
         }
     }
 
@@ -238,19 +174,6 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What the author of this `uri` meant, if no request has it.
-fn canonical_uri(text: &str) -> Option<String> {
-    let path = text.strip_prefix('/')?;
-    let below_fhir = path.strip_prefix("fhir/");
-    let name = below_fhir.unwrap_or(path).split(|c: char| !c.is_ascii_alphabetic()).next()?;
-    let of = ResourceType::parse(name)?;
-    match (below_fhir, of.is_own()) {
-        (None, false) => Some(format!("/fhir/{of}")),
-        (Some(_), true) => Some(format!("/{of}")),
-        (None, true) | (Some(_), false) => None,
-    }
-}
-
 fn strings(value: Option<&Value>) -> impl Iterator<Item = &str> {
     let items = match value {
         Some(Value::Array(items)) => items.as_slice(),
@@ -258,18 +181,4 @@ fn strings(value: Option<&Value>) -> impl Iterator<Item = &str> {
         None => &[],
     };
     items.iter().filter_map(Value::as_str)
-}
-
-fn collect_strings<'a>(value: &'a Value, texts: &mut Vec<&'a str>) {
-    match value {
-        Value::String(text) => texts.push(text),
-        Value::Array(items) => items.iter().for_each(|item| collect_strings(item, texts)),
-        Value::Object(members) => {
-            let told = members.iter().filter(|(name, _)| {
-                keywords::kind(name) != Some(Kind::Annotation) && name.as_str() != "$ref"
-            });
-            told.for_each(|(_, value)| collect_strings(value, texts));
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
 }

@@ -14,7 +14,7 @@ use crate::limits::{MATCHO_STEPS_MAX, MATCHO_TEXT_BYTES_PER_STEP};
 
 /// The parts of a document that tell who asks. What is denied of one that is absent holds for
 /// everybody, so it is not known to hold.
-const CALLER_PARTS: &[&str] = &["client", "jwt", "role", "session", "token", "user"];
+pub(super) const CALLER_PARTS: &[&str] = &["client", "jwt", "role", "session", "token", "user"];
 
 /// One evaluation: the document that paths lead into, and the work that is left.
 pub(super) struct Evaluation<'a> {

@@ -192,7 +192,9 @@ pub(crate) fn merged(a: &Value, b: &Value) -> Value {
     }
     let items = |json: &Value| match json {
         Value::Array(items) => items.clone(),
-        other => vec![other.clone()],
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            vec![json.clone()]
+        }
     };
     Value::Array([items(a), items(b)].concat())
 }

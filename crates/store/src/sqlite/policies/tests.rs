@@ -1,3 +1,5 @@
+//! What the connections for policies reach, and that every query which is taken can be run.
+
 use std::path::Path;
 
 use firewarden_access::test_policy;

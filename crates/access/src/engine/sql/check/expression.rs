@@ -7,7 +7,7 @@ use super::super::Refusal;
 use super::super::template::Template;
 use super::Checker;
 use super::name::folded;
-use super::typed::{Typed, common};
+use super::typed::{Typed, shared_type};
 use crate::limits::TRACE_VALUE_CHARACTERS_MAX;
 use crate::policy_query::{Expression, Function, Literal, Reading, ValueType, is_number};
 
@@ -103,7 +103,6 @@ impl Checker {
         }
     }
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "what is not listed is refused")]
     fn unary(&mut self, operator: &UnaryOperator, of: &Expr) -> Result<Typed, Refusal> {
         match (operator, of) {
             (UnaryOperator::Not, of) => {
@@ -140,7 +139,7 @@ impl Checker {
         for item in list {
             typed.push(self.expression(item)?);
         }
-        let of = common(&typed);
+        let of = shared_type(&typed);
         let mut checked = Vec::new();
         for typed in typed {
             checked.push(self.as_type(typed, of)?);

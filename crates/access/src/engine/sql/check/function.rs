@@ -8,7 +8,7 @@ use sqlparser::ast::{
 use super::super::Refusal;
 use super::Checker;
 use super::name::single;
-use super::typed::{Typed, common};
+use super::typed::{Typed, shared_type};
 use crate::limits::QUERY_ARGUMENTS_MAX;
 use crate::policy_query::{Expression, Function, ValueType};
 
@@ -90,7 +90,7 @@ impl Checker {
         if arguments.is_empty() {
             return Err(Refusal::new("`coalesce` takes one value or more"));
         }
-        let of = common(&arguments);
+        let of = shared_type(&arguments);
         let values: Result<_, _> =
             arguments.into_iter().map(|argument| self.as_type(argument, of)).collect();
         Ok(Typed::Known(of, Expression::Coalesce(values?)))

@@ -4,7 +4,7 @@ use sqlparser::ast::{BinaryOperator, Expr};
 
 use super::super::Refusal;
 use super::Checker;
-use super::typed::{Typed, common};
+use super::typed::{Typed, shared_type};
 use crate::limits::QUERY_ARGUMENTS_MAX;
 use crate::policy_query::{Comparison, Expression, Function, Operator, ValueType};
 
@@ -65,7 +65,7 @@ impl Checker {
         right: &Expr,
     ) -> Result<Typed, Refusal> {
         let typed = [self.expression(left)?, self.expression(right)?];
-        let of = common(&typed);
+        let of = shared_type(&typed);
         let equality = matches!(operator, Operator::Equal | Operator::NotEqual);
         if !equality && matches!(of, ValueType::Boolean | ValueType::Json) {
             let told = format!("values of the type {} are compared with = and <> alone", of.name());
@@ -95,7 +95,7 @@ impl Checker {
         };
         for operand in operands {
             let pair = [joined, self.expression(operand)?];
-            let of = common(&pair);
+            let of = shared_type(&pair);
             let [left, right] = pair;
             let (left, right) = (self.as_type(left, of), self.as_type(right, of));
             let call = match of {
@@ -158,13 +158,11 @@ impl Checker {
 
 /// The texts of a chain in one call, so that a long one is not deep.
 fn concatenated(left: Expression, right: Expression) -> Expression {
-    let arguments = match left {
-        Expression::Call(Function::Concatenate, mut arguments) => {
-            arguments.push(right);
-            arguments
-        }
-        left => vec![left, right],
-    };
+    let mut arguments = vec![left, right];
+    if let [Expression::Call(Function::Concatenate, joined), _] = arguments.as_mut_slice() {
+        let joined = std::mem::take(joined);
+        arguments.splice(..1, joined);
+    }
     Expression::Call(Function::Concatenate, arguments)
 }
 

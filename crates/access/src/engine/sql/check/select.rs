@@ -184,9 +184,8 @@ fn limit(clause: &LimitClause) -> Result<u32, Refusal> {
     let LimitClause::LimitOffset { limit: Some(limit), offset: None, limit_by } = clause else {
         return Err(Refusal::new("of LIMIT and OFFSET, only `LIMIT number` is served"));
     };
-    let digits = match limit {
-        Expr::Value(ValueWithSpan { value: Value::Number(digits, false), span: _ }) => digits,
-        other => return Err(Refusal(format!("`LIMIT {other}` is not served: write a number"))),
+    let Expr::Value(ValueWithSpan { value: Value::Number(digits, false), span: _ }) = limit else {
+        return Err(Refusal(format!("`LIMIT {limit}` is not served: write a number")));
     };
     match digits.parse() {
         Ok(limit) if limit_by.is_empty() => Ok(limit),

@@ -36,7 +36,7 @@ impl Typed {
 
 /// The type that several expressions are brought to: that of the first that has one, and numeric
 /// where only some are whole numbers. A text, where none has one.
-pub(super) fn common(of: &[Typed]) -> ValueType {
+pub(super) fn shared_type(of: &[Typed]) -> ValueType {
     let mut known = of.iter().filter_map(Typed::known);
     let first = known.next().unwrap_or(ValueType::Text);
     let mixed = first == ValueType::Integer && known.any(|of| of == ValueType::Numeric);
