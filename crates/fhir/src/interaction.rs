@@ -377,6 +377,7 @@ impl Interaction {
             | Self::UserInfo
             | Self::TestPolicy(_)
             | Self::TestMatcho(_)
+            | Self::Explain(_)
             | Self::TestToken(_)
             | Self::HealthDetails
             | Self::Metrics => None,
@@ -402,6 +403,7 @@ impl Interaction {
             | Self::UserInfo
             | Self::TestPolicy(_)
             | Self::TestMatcho(_)
+            | Self::Explain(_)
             | Self::TestToken(_)
             | Self::HealthDetails
             | Self::Metrics => None,
