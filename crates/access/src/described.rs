@@ -147,10 +147,7 @@ impl Description<'_> {
     fn query(&self, query: &str) -> Result<String, Issue> {
         let mut query = query.to_owned();
         for (name, value) in self.object("params")? {
-            let values = match value {
-                Value::Array(values) => values.iter().collect(),
-                one => vec![one],
-            };
+            let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
             for value in values {
                 let text = match value {
                     Value::String(text) => text.clone(),

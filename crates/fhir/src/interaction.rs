@@ -377,8 +377,8 @@ impl Interaction {
             | Self::UserInfo
             | Self::TestPolicy(_)
             | Self::TestMatcho(_)
-            | Self::TestToken(_)
             | Self::Explain(_)
+            | Self::TestToken(_)
             | Self::HealthDetails
             | Self::Metrics => None,
         }
@@ -403,8 +403,8 @@ impl Interaction {
             | Self::UserInfo
             | Self::TestPolicy(_)
             | Self::TestMatcho(_)
-            | Self::TestToken(_)
             | Self::Explain(_)
+            | Self::TestToken(_)
             | Self::HealthDetails
             | Self::Metrics => None,
         }

@@ -21,6 +21,9 @@ pub(crate) const TYPES: &[&str] = &["AccessPolicy", "AccessPolicyTest", "User", 
 /// A test that somebody wrote: its id, and what it says.
 pub(crate) type WrittenTest = (Id, Map<String, Value>);
 
+/// A resource, and where it stands.
+pub(crate) type Placed = (Target, Map<String, Value>);
+
 /// What came of one test.
 #[derive(Clone, Debug)]
 pub(crate) struct TestOutcome {
@@ -177,10 +180,7 @@ pub async fn test_policies(resources: &[Value], now: Timestamp) -> Result<Value,
 }
 
 /// Resources with the place that each has: those without an id are given one.
-pub(crate) fn targeted(
-    resources: &[Value],
-    types: &[&str],
-) -> Result<Vec<(Target, Map<String, Value>)>, Issue> {
+pub(crate) fn targeted(resources: &[Value], types: &[&str]) -> Result<Vec<Placed>, Issue> {
     let one = |(index, resource): (usize, &Value)| {
         let wrong = |text: String| Issue::error("value", text).at(format!("resources[{index}]"));
         let content = resource.as_object().ok_or_else(|| wrong("not an object".to_owned()))?;

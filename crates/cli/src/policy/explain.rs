@@ -106,10 +106,10 @@ fn print(told: &Value, out: &mut impl Write) -> anyhow::Result<()> {
 fn caller(caller: Option<&Value>) -> String {
     let members = caller.and_then(Value::as_object).into_iter().flatten();
     let told: Vec<String> = members
-        .map(|(name, value)| match value {
-            Value::Bool(true) => name.clone(),
-            Value::String(text) => format!("{name} {}", shown(text)),
-            value => format!("{name} {}", shown(&value.to_string())),
+        .map(|(name, value)| match value.as_str() {
+            Some(text) => format!("{name} {}", shown(text)),
+            None if *value == Value::Bool(true) => name.clone(),
+            None => format!("{name} {}", shown(&value.to_string())),
         })
         .collect();
     told.join(", ")

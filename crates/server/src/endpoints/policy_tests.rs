@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use firewarden_fhir::{Issue, Target};
+use firewarden_fhir::Issue;
 use firewarden_interactions::{Failure, Outcome};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::configuration;
 use crate::failure::Refusal;
 use crate::limits;
 use crate::pipeline::Moment;
-use crate::policy_tests::{self, Bench, People, WrittenTest};
+use crate::policy_tests::{self, Bench, People, Placed, WrittenTest};
 
 /// The members of what is sent.
 const MEMBERS: &[&str] = &["resources"];
@@ -44,7 +44,7 @@ pub(crate) async fn policy_tests(moment: &Moment<'_>, sent: &Value) -> Result<Ou
 }
 
 /// The resources that are sent, each with its place.
-fn resources(sent: &Value) -> Result<Vec<(Target, Map<String, Value>)>, Issue> {
+fn resources(sent: &Value) -> Result<Vec<Placed>, Issue> {
     let members = sent.as_object();
     let unknown = members.and_then(|m| m.keys().find(|name| !MEMBERS.contains(&name.as_str())));
     if let Some(unknown) = unknown {

@@ -82,9 +82,9 @@ fn the_worked_examples_of_the_documentation_are_the_ones_that_are_run() {
     let page = std::fs::read_to_string(documentation().join("access-policies.md")).unwrap();
     let (_, examples) = page.split_once("## Worked examples").unwrap();
     let examples = examples.split("\n## ").next().unwrap();
-    let policies = |text: &str| match yaml::parse(text.as_bytes()).unwrap() {
-        Value::Array(policies) => policies,
-        policy => vec![policy],
+    let policies = |text: &str| {
+        let value = yaml::parse(text.as_bytes()).unwrap();
+        value.as_array().map_or_else(|| vec![value.clone()], Vec::clone)
     };
     let shown: BTreeSet<String> = examples
         .split("```yaml\n")
