@@ -57,11 +57,12 @@ impl SystemTask {
                 self.writes() || matches!(self, Self::KeepSessions | Self::CreateUser)
             }
             Interaction::Update(..) => self.writes(),
+            Interaction::ConditionalCreate(..) | Interaction::ConditionalUpdate(..) => {
+                self == Self::InitBundle
+            }
             Interaction::Delete(..) => matches!(self, Self::InitBundle | Self::KeepSessions),
             Interaction::Vread(..)
             | Interaction::CompartmentSearch(..)
-            | Interaction::ConditionalCreate(..)
-            | Interaction::ConditionalUpdate(..)
             | Interaction::ConditionalDelete(_)
             | Interaction::HistoryInstance(..)
             | Interaction::HistoryType(..)

@@ -328,4 +328,54 @@ impl Interaction {
             | Self::Metrics => None,
         }
     }
+
+    /// The incoming resource, of a write, to be completed before it is decided.
+    pub fn resource_mut(&mut self) -> Option<&mut Resource> {
+        match self {
+            Self::Create(resource)
+            | Self::ConditionalCreate(_, resource)
+            | Self::Update(_, resource, _)
+            | Self::ConditionalUpdate(_, resource, _) => Some(resource),
+            Self::Read(_)
+            | Self::Vread(..)
+            | Self::Search(..)
+            | Self::CompartmentSearch(..)
+            | Self::Delete(..)
+            | Self::ConditionalDelete(_)
+            | Self::HistoryInstance(..)
+            | Self::HistoryType(..)
+            | Self::HistorySystem(_)
+            | Self::UserInfo
+            | Self::TestPolicy(_)
+            | Self::TestMatcho(_)
+            | Self::TestToken(_)
+            | Self::HealthDetails
+            | Self::Metrics => None,
+        }
+    }
+
+    /// The condition of a conditional write, to be completed before it is decided.
+    pub fn condition_mut(&mut self) -> Option<&mut WriteCondition> {
+        match self {
+            Self::ConditionalCreate(condition, _)
+            | Self::ConditionalUpdate(condition, ..)
+            | Self::ConditionalDelete(condition) => Some(condition),
+            Self::Read(_)
+            | Self::Vread(..)
+            | Self::Search(..)
+            | Self::CompartmentSearch(..)
+            | Self::Create(_)
+            | Self::Update(..)
+            | Self::Delete(..)
+            | Self::HistoryInstance(..)
+            | Self::HistoryType(..)
+            | Self::HistorySystem(_)
+            | Self::UserInfo
+            | Self::TestPolicy(_)
+            | Self::TestMatcho(_)
+            | Self::TestToken(_)
+            | Self::HealthDetails
+            | Self::Metrics => None,
+        }
+    }
 }

@@ -4,9 +4,13 @@ use std::path::Path;
 
 use firewarden_access::{Permitted, SystemTask};
 use firewarden_fhir::request::Routed;
-use firewarden_fhir::search::Handling;
-use firewarden_fhir::{Id, IfMatch, Resource, ResourceType, Target, Timestamp, json, yaml};
-use firewarden_interactions::bundle::{BundleKind, ReadBundle, perform_transaction};
+use firewarden_fhir::search::{Handling, SearchQuery};
+use firewarden_fhir::{
+    Id, IfMatch, Interaction, Resource, ResourceType, SearchForm, Target, Timestamp, json, yaml,
+};
+use firewarden_interactions::bundle::{
+    BundleKind, BundleRequest, ReadBundle, first_matches, perform_transaction,
+};
 use firewarden_interactions::{Failure, MASK, perform};
 use firewarden_store::{Change, Read, SecretChange, Write, WriteRequest};
 use serde_json::{Value, json};
@@ -130,6 +134,7 @@ pub(crate) async fn init_bundle(app: &App, path: &Path) -> Result<(), BootstrapE
     let now = crate::app::now();
     let reading = ReadBundle { base_url: &app.base_url, now, handling: Handling::Strict, new_id };
     let bundle = reading.read(bundle).map_err(|issue| failed(issue.diagnostics))?;
+    let bundle = resolved(app, bundle).await.map_err(|failure| failed(told(failure)))?;
     let entries: Result<Vec<Permitted>, BootstrapError> = bundle
         .entries
         .into_iter()
@@ -147,6 +152,22 @@ pub(crate) async fn init_bundle(app: &App, path: &Path) -> Result<(), BootstrapE
         })
         .collect();
     apply(app, bundle.kind, entries?, now).await.map_err(|failure| failed(told(failure)))
+}
+
+/// The Bundle with what it refers to by criteria.
+async fn resolved(app: &App, mut bundle: BundleRequest) -> Result<BundleRequest, Failure> {
+    let mut found = Vec::new();
+    for sought in std::mem::take(&mut bundle.sought) {
+        let all = SearchQuery::all(sought.query.resource_type);
+        let targets = match SystemTask::InitBundle.permit(Interaction::Search(all, SearchForm::Get))
+        {
+            Some(permitted) => first_matches(&app.store, permitted, &sought.query).await?,
+            None => Vec::new(),
+        };
+        found.push((sought, targets));
+    }
+    bundle.resolve(found);
+    Ok(bundle)
 }
 
 async fn apply(

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use firewarden_access::{
-    Asker, Caller, DenialReason, Permitted, PolicyDatabase, RequestFacts, decide,
+    Asker, Caller, Denial, DenialReason, Permitted, PolicyDatabase, RequestFacts, decide,
 };
 use firewarden_fhir::request::{NotServed, Routed};
-use firewarden_fhir::{Interaction, Timestamp};
+use firewarden_fhir::search::SearchQuery;
+use firewarden_fhir::{Interaction, SearchForm, Timestamp};
 use firewarden_identity::{Credentials, Unauthenticated};
 use firewarden_interactions::bundle::{
-    BundleEntry, BundleKind, BundleRequest, EntryDefect, perform_transaction,
+    BundleEntry, BundleKind, BundleRequest, EntryDefect, first_matches, perform_transaction,
 };
 use firewarden_interactions::limits::BUNDLE_ANSWER_BYTES_MAX;
 use firewarden_interactions::{Failure, Outcome, perform};
@@ -167,7 +168,7 @@ async fn permit(
 ) -> Result<(Permitted, Option<firewarden_fhir::Issue>), Refusal> {
     let Routed { interaction, defect } = routed;
     audit.interaction(&interaction);
-    match decide(&moment.snapshot.policies, moment.asker(), interaction).await {
+    match decided(moment, interaction).await {
         Ok(permitted) => {
             audit.permitted(&permitted);
             Ok((permitted, defect))
@@ -182,6 +183,10 @@ async fn permit(
             })
         }
     }
+}
+
+async fn decided(moment: &Moment<'_>, interaction: Interaction) -> Result<Permitted, Denial> {
+    decide(&moment.snapshot.policies, moment.asker(), interaction).await
 }
 
 /// Performs what was granted.
@@ -219,14 +224,14 @@ async fn entries(
     bundle: BundleRequest,
     audit: &mut AuditRecord,
 ) -> Result<Answer, Refusal> {
-    let BundleRequest { kind, entries } = bundle;
+    let kind = bundle.kind;
     match kind {
         BundleKind::Transaction => {
-            let outcomes = transaction(moment, entries, audit).await?;
+            let outcomes = transaction(moment, resolved(moment, bundle).await?, audit).await?;
             Ok(Answer::Bundle(kind, outcomes))
         }
         BundleKind::Batch => {
-            let answers = batch(moment, entries, audit).await;
+            let answers = batch(moment, bundle.entries, audit).await;
             let allowed = |answer: &Result<Outcome, Refusal>| {
                 !matches!(
                     answer,
@@ -242,6 +247,26 @@ async fn entries(
             Ok(Answer::Bundle(kind, answers))
         }
     }
+}
+
+/// The entries of a transaction, with what they refer to by criteria: found as far as the caller
+/// would be granted a plain search of the type, and otherwise as if nothing matched.
+async fn resolved(
+    moment: &Moment<'_>,
+    mut bundle: BundleRequest,
+) -> Result<Vec<Result<BundleEntry, EntryDefect>>, Refusal> {
+    let mut found = Vec::new();
+    for sought in std::mem::take(&mut bundle.sought) {
+        let all = SearchQuery::all(sought.query.resource_type);
+        let implied = Interaction::Search(all, SearchForm::Get);
+        let targets = match decided(&moment.of_entry(None), implied).await {
+            Ok(permitted) => first_matches(&moment.app.store, permitted, &sought.query).await?,
+            Err(_) => Vec::new(),
+        };
+        found.push((sought, targets));
+    }
+    bundle.resolve(found);
+    Ok(bundle.entries)
 }
 
 /// A transaction with one denied entry is refused whole, and nothing else of it is told.
