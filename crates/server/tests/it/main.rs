@@ -18,6 +18,7 @@ mod operating;
 mod pages;
 mod paths;
 mod races;
+mod reach;
 mod revoked;
 mod routes;
 mod secrets;
