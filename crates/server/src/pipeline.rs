@@ -219,7 +219,7 @@ async fn permit(
     let (line, on) = (Line::of(&interaction), snapshot.decided_on());
     moment.app.traces.decided_on(snapshot.policy_contents, &snapshot.policies);
     let (request, entry) = audit.place();
-    match decided(snapshot, asker.clone(), interaction).await {
+    match decided(moment, interaction).await {
         Ok(permitted) => {
             audit.permitted(&permitted);
             if snapshot.policies.shadow_may_refuse(permitted.granted_by()) {
@@ -248,14 +248,6 @@ async fn permit(
     }
 }
 
-async fn decided(
-    snapshot: &Snapshot,
-    asker: Asker,
-    interaction: Interaction,
-) -> Result<Permitted, Denial> {
-    decide(&snapshot.policies, asker, interaction).await
-}
-
 /// Lets policies in shadow mode be asked about what was decided, beside the request.
 fn shadow(
     moment: &Moment<'_>,
@@ -267,6 +259,10 @@ fn shadow(
     let policies = Arc::clone(&moment.snapshot.policies);
     let decided = shadow::Decided { policies, asker, interaction, granted_by, request };
     moment.app.shadow.watch(decided);
+}
+
+async fn decided(moment: &Moment<'_>, interaction: Interaction) -> Result<Permitted, Denial> {
+    decide(&moment.snapshot.policies, moment.asker(), interaction).await
 }
 
 /// Performs what was granted.
@@ -340,10 +336,7 @@ async fn resolved(
     for sought in std::mem::take(&mut bundle.sought) {
         let all = SearchQuery::all(sought.query.resource_type);
         let implied = Interaction::Search(all, SearchForm::Get);
-        let targets = match {
-            let of_entry = moment.of_entry(None);
-            decided(&of_entry.snapshot, of_entry.asker(), implied).await
-        } {
+        let targets = match decided(&moment.of_entry(None), implied).await {
             Ok(permitted) => first_matches(&moment.app.store, permitted, &sought.query).await?,
             Err(_) => Vec::new(),
         };
