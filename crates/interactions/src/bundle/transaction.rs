@@ -107,6 +107,7 @@ async fn prepare(
         | Interaction::TestPolicy(_)
         | Interaction::TestMatcho(_)
         | Interaction::TestToken(_)
+        | Interaction::Explain(_)
         | Interaction::HealthDetails
         | Interaction::Metrics => Err(Failure::BadRequest(Issue::error("invalid", "not a write"))),
     }

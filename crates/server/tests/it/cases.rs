@@ -1,6 +1,6 @@
 //! Runs the files of tests/cases: each is a conversation with a server of its own.
 //!
-//! `settings` are the server's, `given` what the root client puts first, after that of the `fixture`,
+//! `settings` are the server's, `given` and `policies` what the root client puts first, after that of the `fixture`,
 //! a file of tests/fixtures; `steps` the requests in their order. A step's `as` is `root` (the
 //! default), `anonymous`, `bad`, one of the fixture's `clients`, the subject of a valid token, or a
 //! list of those; `requests` instead of `request` are several with the same answer. `bearer` is a
@@ -10,7 +10,8 @@
 //! absent), `finds` and `finds_in_order` (ids of matches), `includes` (ids of what was added to
 //! them), `has` and `lacks` (texts), `headers` (null for absent), `same_as` (an earlier step's
 //! answer, but for the time and the request's id), `alike` (the same of all answers of the step).
-//! `save` keeps parts of an answer, for `${name}` in later steps. Whatever is asked, nobody but an
+//! `save` keeps parts of an answer, by JSON Pointer or by the name of a header, for `${name}` in
+//! later steps. Whatever is asked, nobody but an
 //! administrator is shown a text with [`CANARY`] in it.
 
 use std::collections::HashMap;
@@ -142,8 +143,11 @@ impl Conversation {
         if let Some(other) = step.get("same_as").and_then(Value::as_str) {
             assert_eq!(self.told[other], told, "{}: {name}", self.name);
         }
-        for (variable, pointer) in object(step, "save") {
-            let value = answer.at(pointer.as_str().unwrap());
+        for (variable, place) in object(step, "save") {
+            let value = match place.as_str().unwrap() {
+                pointer if pointer.starts_with('/') => answer.at(pointer),
+                header => answer.header(header).into(),
+            };
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             self.saved.insert(variable, text);
         }
