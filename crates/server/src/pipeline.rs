@@ -174,11 +174,13 @@ async fn permit(
         }
         Err(denial) => {
             audit.denied(&denial);
-            Err(match denial.reason {
-                DenialReason::TooManyPolicies => Refusal::TooManyPolicies,
-                _ if denial.anonymous => Refusal::CredentialNeeded,
-                DenialReason::NotGranted => Refusal::Forbidden,
-                DenialReason::InsufficientScope => Refusal::InsufficientScope,
+            Err(match (denial.reason, denial.anonymous) {
+                (DenialReason::TooManyPolicies, _) => Refusal::TooManyPolicies,
+                (DenialReason::NotGranted | DenialReason::InsufficientScope, true) => {
+                    Refusal::CredentialNeeded
+                }
+                (DenialReason::NotGranted, false) => Refusal::Forbidden,
+                (DenialReason::InsufficientScope, false) => Refusal::InsufficientScope,
             })
         }
     }
