@@ -148,6 +148,12 @@ fn headers(sent: &[(String, String)]) -> Value {
     Value::Object(headers)
 }
 
+/// What `params.resource/type` says of the route.
+pub(crate) fn route_type(interaction: &Interaction) -> Option<&str> {
+    let said = interaction.route_parameters();
+    said.into_iter().find(|(name, _)| *name == "resource/type").map(|(_, of)| of)
+}
+
 fn params(interaction: &Interaction) -> Value {
     let mut params = Map::new();
     let sent = interaction.parameters();

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 pub(crate) use link::Link;
 pub(crate) use rows::{GivenRows, PolicyRows, ReadAgainst};
-pub(crate) use source::read;
+pub(crate) use source::{Read, read};
 
 use crate::document::{Keys, LazyDocument, RequestDocument};
 use crate::engine::{Engine, Required};

@@ -24,6 +24,7 @@ pub(crate) fn rule(interaction: &Interaction) -> Rule {
         Interaction::TestPolicy(_)
         | Interaction::TestMatcho(_)
         | Interaction::TestToken(_)
+        | Interaction::Explain(_)
         | Interaction::HealthDetails => Rule::Administrators,
         Interaction::HistorySystem(_) | Interaction::Metrics => Rule::Policies,
         Interaction::Create(_)
@@ -80,6 +81,7 @@ pub(crate) fn writes_own_type(interaction: &Interaction) -> bool {
             | Interaction::TestPolicy(_)
             | Interaction::TestToken(_)
             | Interaction::TestMatcho(_)
+            | Interaction::Explain(_)
             | Interaction::HealthDetails
             | Interaction::Metrics => false,
         }

@@ -152,6 +152,7 @@ fn right(interaction: &Interaction) -> Option<Right> {
         | Interaction::TestPolicy(_)
         | Interaction::TestToken(_)
         | Interaction::TestMatcho(_)
+        | Interaction::Explain(_)
         | Interaction::HealthDetails
         | Interaction::Metrics => None,
     }

@@ -35,7 +35,10 @@ impl SystemTask {
             // The server alone writes its record of what happened, and what a token stands for.
             Self::InitBundle => !matches!(of.name(), "AuditEvent" | "Session"),
             Self::LoadConfiguration => {
-                matches!(of.name(), "AccessPolicy" | "IdentityProvider" | "TokenIntrospector")
+                matches!(
+                    of.name(),
+                    "AccessPolicy" | "AccessPolicyTest" | "IdentityProvider" | "TokenIntrospector"
+                )
             }
             Self::FindCaller => matches!(of.name(), "Client" | "Role" | "Session" | "User"),
             Self::KeepSessions => of.name() == "Session",
@@ -57,11 +60,12 @@ impl SystemTask {
                 self.writes() || matches!(self, Self::KeepSessions | Self::CreateUser)
             }
             Interaction::Update(..) => self.writes(),
+            Interaction::ConditionalCreate(..) | Interaction::ConditionalUpdate(..) => {
+                self == Self::InitBundle
+            }
             Interaction::Delete(..) => matches!(self, Self::InitBundle | Self::KeepSessions),
             Interaction::Vread(..)
             | Interaction::CompartmentSearch(..)
-            | Interaction::ConditionalCreate(..)
-            | Interaction::ConditionalUpdate(..)
             | Interaction::ConditionalDelete(_)
             | Interaction::HistoryInstance(..)
             | Interaction::HistoryType(..)
@@ -70,6 +74,7 @@ impl SystemTask {
             | Interaction::TestPolicy(_)
             | Interaction::TestMatcho(_)
             | Interaction::TestToken(_)
+            | Interaction::Explain(_)
             | Interaction::HealthDetails
             | Interaction::Metrics => false,
         };
@@ -129,6 +134,7 @@ mod tests {
         use SystemTask::{Bootstrap, FindCaller, InitBundle, KeepSessions, LoadConfiguration};
         for (name, tasks) in [
             ("AccessPolicy", &[Bootstrap, InitBundle, LoadConfiguration][..]),
+            ("AccessPolicyTest", &[InitBundle, LoadConfiguration]),
             ("IdentityProvider", &[InitBundle, LoadConfiguration]),
             ("TokenIntrospector", &[InitBundle, LoadConfiguration]),
             ("Client", &[Bootstrap, InitBundle, FindCaller]),

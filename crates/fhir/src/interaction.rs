@@ -45,10 +45,25 @@ pub enum Interaction {
     TestMatcho(Value),
     /// `POST /auth/test-token`.
     TestToken(SentToken),
+    /// Asks why something is, or would be, allowed or refused.
+    Explain(Explain),
     /// `GET /health/ready` with details.
     HealthDetails,
     /// `GET /metrics`.
     Metrics,
+}
+
+/// What an explanation is asked of.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Explain {
+    /// `GET /auth/decisions/[request id]`: a decision that was made.
+    Decision(String),
+    /// `POST /auth/explain`: a request as it would be decided now.
+    Request(Value),
+    /// `POST /auth/policy-tests`: whether tests of policies hold.
+    PolicyTests(Value),
+    /// `GET /auth/shadow`: what policies in shadow mode would change.
+    Shadow,
 }
 
 /// What a conditional write depends on (<https://hl7.org/fhir/R4/http.html#cond-update>).
@@ -152,6 +167,10 @@ impl Interaction {
             Self::TestPolicy(_) => "TestPolicy",
             Self::TestMatcho(_) => "TestMatcho",
             Self::TestToken(_) => "TestToken",
+            Self::Explain(Explain::Decision(_)) => "ExplainDecision",
+            Self::Explain(Explain::Request(_)) => "ExplainRequest",
+            Self::Explain(Explain::PolicyTests(_)) => "TestPolicies",
+            Self::Explain(Explain::Shadow) => "ExplainShadow",
             Self::HealthDetails => "HealthDetails",
             Self::Metrics => "Metrics",
         }
@@ -177,6 +196,7 @@ impl Interaction {
             | Self::TestPolicy(_)
             | Self::TestMatcho(_)
             | Self::TestToken(_)
+            | Self::Explain(_)
             | Self::HealthDetails
             | Self::Metrics => None,
         }
@@ -202,6 +222,7 @@ impl Interaction {
             | Self::TestPolicy(_)
             | Self::TestMatcho(_)
             | Self::TestToken(_)
+            | Self::Explain(_)
             | Self::HealthDetails
             | Self::Metrics => None,
         }
@@ -233,6 +254,7 @@ impl Interaction {
             | Self::HistoryType(..)
             | Self::HistorySystem(_)
             | Self::UserInfo
+            | Self::Explain(Explain::Decision(_) | Explain::Shadow)
             | Self::HealthDetails
             | Self::Metrics => "get",
             Self::Search(_, SearchForm::Post)
@@ -240,7 +262,8 @@ impl Interaction {
             | Self::ConditionalCreate(..)
             | Self::TestPolicy(_)
             | Self::TestMatcho(_)
-            | Self::TestToken(_) => "post",
+            | Self::TestToken(_)
+            | Self::Explain(Explain::Request(_) | Explain::PolicyTests(_)) => "post",
             Self::Update(..) | Self::ConditionalUpdate(..) => "put",
             Self::Delete(..) | Self::ConditionalDelete(_) => "delete",
         }
@@ -275,6 +298,10 @@ impl Interaction {
             Self::TestPolicy(_) => "/auth/test-policy".to_owned(),
             Self::TestMatcho(_) => "/$matcho".to_owned(),
             Self::TestToken(_) => "/auth/test-token".to_owned(),
+            Self::Explain(Explain::Decision(id)) => format!("/auth/decisions/{id}"),
+            Self::Explain(Explain::Request(_)) => "/auth/explain".to_owned(),
+            Self::Explain(Explain::PolicyTests(_)) => "/auth/policy-tests".to_owned(),
+            Self::Explain(Explain::Shadow) => "/auth/shadow".to_owned(),
             Self::HealthDetails => "/health/ready".to_owned(),
             Self::Metrics => "/metrics".to_owned(),
         }
@@ -299,6 +326,7 @@ impl Interaction {
             | Self::TestPolicy(_)
             | Self::TestMatcho(_)
             | Self::TestToken(_)
+            | Self::Explain(_)
             | Self::HealthDetails
             | Self::Metrics => &[],
         }
@@ -323,6 +351,59 @@ impl Interaction {
             | Self::UserInfo
             | Self::TestPolicy(_)
             | Self::TestMatcho(_)
+            | Self::TestToken(_)
+            | Self::Explain(_)
+            | Self::HealthDetails
+            | Self::Metrics => None,
+        }
+    }
+
+    /// The incoming resource, of a write, to be completed before it is decided.
+    pub fn resource_mut(&mut self) -> Option<&mut Resource> {
+        match self {
+            Self::Create(resource)
+            | Self::ConditionalCreate(_, resource)
+            | Self::Update(_, resource, _)
+            | Self::ConditionalUpdate(_, resource, _) => Some(resource),
+            Self::Read(_)
+            | Self::Vread(..)
+            | Self::Search(..)
+            | Self::CompartmentSearch(..)
+            | Self::Delete(..)
+            | Self::ConditionalDelete(_)
+            | Self::HistoryInstance(..)
+            | Self::HistoryType(..)
+            | Self::HistorySystem(_)
+            | Self::UserInfo
+            | Self::TestPolicy(_)
+            | Self::TestMatcho(_)
+            | Self::Explain(_)
+            | Self::TestToken(_)
+            | Self::HealthDetails
+            | Self::Metrics => None,
+        }
+    }
+
+    /// The condition of a conditional write, to be completed before it is decided.
+    pub fn condition_mut(&mut self) -> Option<&mut WriteCondition> {
+        match self {
+            Self::ConditionalCreate(condition, _)
+            | Self::ConditionalUpdate(condition, ..)
+            | Self::ConditionalDelete(condition) => Some(condition),
+            Self::Read(_)
+            | Self::Vread(..)
+            | Self::Search(..)
+            | Self::CompartmentSearch(..)
+            | Self::Create(_)
+            | Self::Update(..)
+            | Self::Delete(..)
+            | Self::HistoryInstance(..)
+            | Self::HistoryType(..)
+            | Self::HistorySystem(_)
+            | Self::UserInfo
+            | Self::TestPolicy(_)
+            | Self::TestMatcho(_)
+            | Self::Explain(_)
             | Self::TestToken(_)
             | Self::HealthDetails
             | Self::Metrics => None,

@@ -6,8 +6,10 @@
 mod read;
 mod references;
 mod response;
+mod sought;
 mod transaction;
 
 pub use read::{BundleEntry, BundleKind, BundleRequest, EntryDefect, ReadBundle, bundle_of_array};
 pub use response::{EntryResponse, bundle_response};
+pub use sought::{Sought, first_matches};
 pub use transaction::perform_transaction;

@@ -4,9 +4,13 @@ use std::path::Path;
 
 use firewarden_access::{Permitted, SystemTask};
 use firewarden_fhir::request::Routed;
-use firewarden_fhir::search::Handling;
-use firewarden_fhir::{Id, IfMatch, Resource, ResourceType, Target, Timestamp, json, yaml};
-use firewarden_interactions::bundle::{BundleKind, ReadBundle, perform_transaction};
+use firewarden_fhir::search::{Handling, SearchQuery};
+use firewarden_fhir::{
+    Id, IfMatch, Interaction, Resource, ResourceType, SearchForm, Target, Timestamp, json, yaml,
+};
+use firewarden_interactions::bundle::{
+    BundleKind, BundleRequest, ReadBundle, first_matches, perform_transaction,
+};
 use firewarden_interactions::{Failure, MASK, perform};
 use firewarden_store::{Change, Read, SecretChange, Write, WriteRequest};
 use serde_json::{Value, json};
@@ -14,6 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::app::{App, new_id};
 use crate::failure::Refusal;
+use crate::own_types::Force;
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -130,6 +135,7 @@ pub(crate) async fn init_bundle(app: &App, path: &Path) -> Result<(), BootstrapE
     let now = crate::app::now();
     let reading = ReadBundle { base_url: &app.base_url, now, handling: Handling::Strict, new_id };
     let bundle = reading.read(bundle).map_err(|issue| failed(issue.diagnostics))?;
+    let bundle = resolved(app, bundle).await.map_err(|failure| failed(told(failure)))?;
     let entries: Result<Vec<Permitted>, BootstrapError> = bundle
         .entries
         .into_iter()
@@ -149,6 +155,22 @@ pub(crate) async fn init_bundle(app: &App, path: &Path) -> Result<(), BootstrapE
     apply(app, bundle.kind, entries?, now).await.map_err(|failure| failed(told(failure)))
 }
 
+/// The Bundle with what it refers to by criteria.
+async fn resolved(app: &App, mut bundle: BundleRequest) -> Result<BundleRequest, Failure> {
+    let mut found = Vec::new();
+    for sought in std::mem::take(&mut bundle.sought) {
+        let all = SearchQuery::all(sought.query.resource_type);
+        let targets = match SystemTask::InitBundle.permit(Interaction::Search(all, SearchForm::Get))
+        {
+            Some(permitted) => first_matches(&app.store, permitted, &sought.query).await?,
+            None => Vec::new(),
+        };
+        found.push((sought, targets));
+    }
+    bundle.resolve(found);
+    Ok(bundle)
+}
+
 async fn apply(
     app: &App,
     kind: BundleKind,
@@ -158,7 +180,7 @@ async fn apply(
     match kind {
         BundleKind::Transaction => {
             let snapshot = app.configuration.current().await?;
-            let own_rules = app.own_rules(&snapshot);
+            let own_rules = app.own_rules(&snapshot, now, Force::Yes);
             let ports = app.ports(&own_rules, "init", now);
             for outcome in perform_transaction(ports, entries).await? {
                 outcome?;
@@ -167,7 +189,7 @@ async fn apply(
         BundleKind::Batch => {
             for entry in entries {
                 let snapshot = app.configuration.current().await?;
-                let own_rules = app.own_rules(&snapshot);
+                let own_rules = app.own_rules(&snapshot, now, Force::Yes);
                 perform(app.ports(&own_rules, "init", now), entry).await?;
             }
         }

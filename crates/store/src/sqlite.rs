@@ -12,6 +12,7 @@ mod many;
 mod point;
 mod policies;
 mod pool;
+mod remembered;
 mod row;
 mod schema;
 mod search;

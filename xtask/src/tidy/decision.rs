@@ -55,6 +55,7 @@ mod tests {
             (&[(DECIDING_FILE, "// decide()\nundecide()\nfn decide() {}")], 1),
             (&[(DECIDING_FILE, once), ("crates/server/src/route.rs", "access::decide()")], 1),
             (&[(DECIDING_FILE, once), ("crates/store/tests/it/main.rs", once)], 0),
+            (&[(DECIDING_FILE, once), ("crates/store/benches/rows.rs", once)], 0),
             (&[(DECIDING_FILE, once), ("crates/access/src/decide.rs", once)], 0),
             (&[("crates/server/src/lib.rs", "")], 0),
         ] {

@@ -63,6 +63,7 @@ impl TextFile {
     /// Whether nothing of the file is compiled into a program.
     pub(super) fn is_test(&self) -> bool {
         self.path.contains("/tests/")
+            || self.path.contains("/benches/")
             || self.path.ends_with("/tests.rs")
             || self.path.starts_with("crates/testkit/")
     }

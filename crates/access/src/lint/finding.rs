@@ -5,7 +5,7 @@ use firewarden_fhir::limits::ISSUES_MAX;
 
 use crate::element_path::ElementPath;
 
-/// What a doubt is about. Each has a section in docs/access-policies.md.
+/// What a doubt is about. Each has a row in docs/access-policies.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LintRule {
     /// The rule holds for every request.

@@ -138,6 +138,8 @@ pub enum Cast {
     JsonToNumeric,
     /// JSON that is a boolean.
     JsonToBoolean,
+    /// A whole number that has 32 bits.
+    BigintToInteger,
     /// A whole number in digits.
     IntegerToText,
     /// A whole number.

@@ -184,16 +184,16 @@ fn condition(
 ) -> Result<WriteCondition, Issue> {
     let routed = RestRequest { if_none_exist, ..request(method, url, patient()) };
     let routed = routed.route(BASE, Timestamp::UNIX_EPOCH).unwrap();
-    match (routed.defect, routed.interaction) {
-        (Some(defect), _) => Err(defect),
-        (
-            None,
-            Interaction::ConditionalCreate(condition, _)
-            | Interaction::ConditionalUpdate(condition, ..)
-            | Interaction::ConditionalDelete(condition),
-        ) => Ok(condition),
-        (None, other) => panic!("{other:?}"),
+    if let Some(defect) = routed.defect {
+        return Err(defect);
     }
+    let (Interaction::ConditionalCreate(condition, _)
+    | Interaction::ConditionalUpdate(condition, ..)
+    | Interaction::ConditionalDelete(condition)) = routed.interaction
+    else {
+        panic!("{:?}", routed.interaction);
+    };
+    Ok(condition)
 }
 
 #[test]
@@ -257,9 +257,12 @@ fn an_id_in_the_body_of_a_conditional_update_is_expected() {
 
 #[test]
 fn a_compartment_search_is_of_the_compartment_and_what_else_is_asked() {
-    let of = |url: &str| match route("GET", url, Body::Empty).unwrap().interaction {
-        Interaction::CompartmentSearch(compartment, query) => (compartment, query),
-        other => panic!("{other:?}"),
+    let of = |url: &str| {
+        let routed = route("GET", url, Body::Empty).unwrap();
+        let Interaction::CompartmentSearch(compartment, query) = routed.interaction else {
+            panic!("{:?}", routed.interaction);
+        };
+        (compartment, query)
     };
     let (compartment, query) = of("Patient/A/Observation?patient=Z&code=x");
     assert_eq!((compartment.to_string().as_str(), query.criteria.len()), ("Patient/A", 3));

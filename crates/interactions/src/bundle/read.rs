@@ -1,11 +1,12 @@
 //! Reads a Bundle's entries as interactions.
 
 use firewarden_fhir::request::{Body, NotServed, RestRequest, Routed};
-use firewarden_fhir::search::Handling;
+use firewarden_fhir::search::{Handling, ParseSearch};
 use firewarden_fhir::{Id, Interaction, Issue, ResourceType, Timestamp, limits};
 use serde_json::{Map, Value, json};
 
-use super::references;
+use super::references::{self, Open};
+use super::sought::{Sought, sought};
 
 /// What a Bundle asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct BundleRequest {
     pub kind: BundleKind,
     /// Its entries, in their order.
     pub entries: Vec<Result<BundleEntry, EntryDefect>>,
+    /// What has to be found before they are decided: [`BundleRequest::resolve`].
+    pub sought: Vec<Sought>,
 }
 
 /// What one entry asks for.
@@ -86,12 +89,17 @@ impl ReadBundle<'_> {
             let text = format!("more than {} entries", limits::BUNDLE_ENTRIES_MAX);
             return Err(Issue::error("too-costly", text).at("Bundle.entry"));
         }
-        if kind == BundleKind::Transaction {
-            references::assign_and_resolve(&mut entries, self.new_id)?;
-        }
+        let open = match kind {
+            BundleKind::Transaction => references::assign_and_resolve(&mut entries, self.new_id)?,
+            BundleKind::Batch => Open::default(),
+        };
         let entries = entries.into_iter().enumerate();
-        let entries = entries.map(|(index, entry)| self.entry(kind, index, entry)).collect();
-        Ok(BundleRequest { kind, entries })
+        let mut entries: Vec<_> =
+            entries.map(|(index, entry)| self.entry(kind, index, entry)).collect();
+        let search =
+            ParseSearch { base_url: self.base_url, now: self.now, handling: Handling::Strict };
+        let sought = sought(open, &mut entries, search)?;
+        Ok(BundleRequest { kind, entries, sought })
     }
 
     fn entry(

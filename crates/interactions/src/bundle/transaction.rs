@@ -37,9 +37,8 @@ pub async fn perform_transaction(
     let (indexes, prepared): (Vec<usize>, Vec<Prepared>) = writes.into_iter().unzip();
     if !prepared.is_empty() {
         // A condition that leads elsewhere by now: what refers to it is made anew.
-        let anew = |failure| match failure {
-            Failure::OtherMatch => Failure::StaleDecision,
-            failure => failure,
+        let anew = |failure| {
+            if matches!(failure, Failure::OtherMatch) { Failure::StaleDecision } else { failure }
         };
         let written = apply(ports, policy_version, prepared).await.map_err(anew)?;
         for (index, outcome) in indexes.into_iter().zip(written) {
@@ -104,6 +103,7 @@ async fn prepare(
         | Interaction::TestPolicy(_)
         | Interaction::TestMatcho(_)
         | Interaction::TestToken(_)
+        | Interaction::Explain(_)
         | Interaction::HealthDetails
         | Interaction::Metrics => Err(Failure::BadRequest(Issue::error("invalid", "not a write"))),
     }

@@ -5,8 +5,9 @@
 //! valid token; `bearer` is a text sent as a token instead, and `token` changes `header`, `claims`,
 //! `alg` and `secret` of a valid one: null leaves a member out, `{in: 60}` is in a minute. What a step says of the answer must hold: `status`, `body` (objects are open, lists
 //! are whole), `at` (by JSON Pointer, null for absent), `finds` and `finds_in_order` (ids of
-//! matches), `includes` (ids of what was added to them), `has` and `lacks` (texts), `headers` (null for absent), `same_as` (the whole text of
-//! an earlier step's answer). `save` keeps parts of an answer, for `${name}` in later steps.
+//! matches), `includes` (ids of what was added to them), `has` and `lacks` (texts), `headers` (null
+//! for absent), `same_as` (the whole text of an earlier step's answer). `save` keeps parts of an
+//! answer, by JSON Pointer or by the name of a header, for `${name}` in later steps.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -124,8 +125,11 @@ impl Conversation {
         if let Some(other) = step.get("same_as").and_then(Value::as_str) {
             assert_eq!(self.told[other], answer.text, "{}: {name}", self.name);
         }
-        for (variable, pointer) in object(step, "save") {
-            let value = answer.at(pointer.as_str().unwrap());
+        for (variable, place) in object(step, "save") {
+            let value = match place.as_str().unwrap() {
+                pointer if pointer.starts_with('/') => answer.at(pointer),
+                header => answer.header(header).into(),
+            };
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             self.saved.insert(variable, text);
         }

@@ -66,8 +66,15 @@ pub(crate) fn basic(client: &str, secret: &str) -> String {
 
 /// Whether a type is one of our own, which stand at the root.
 pub(crate) fn is_own(name: &str) -> bool {
-    const OWN: [&str; 6] =
-        ["AccessPolicy", "TokenIntrospector", "User", "Role", "Client", "Session"];
+    const OWN: [&str; 7] = [
+        "AccessPolicy",
+        "AccessPolicyTest",
+        "TokenIntrospector",
+        "User",
+        "Role",
+        "Client",
+        "Session",
+    ];
     OWN.contains(&name)
 }
 

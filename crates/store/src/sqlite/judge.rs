@@ -1,9 +1,6 @@
 //! Judges candidates by their packed values and by those of the resources they are linked with.
 //! What the judge says is what counts; everything else only finds candidates for it.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-
 use firewarden_access::{Reach, RowFilter};
 use firewarden_fhir::definitions::SearchParameter;
 use firewarden_fhir::{ResourceType, Timestamp};
@@ -12,10 +9,10 @@ use rusqlite::{OptionalExtension, Row};
 use super::connection::unavailable;
 use super::dictionary::Dictionary;
 use super::pool::Reading;
+use super::remembered::Remembered;
 use super::row;
 use crate::StoreError;
 use crate::condition::{Condition, OfOther, Preparer};
-use crate::limits::JUDGED_REMEMBERED_MAX;
 use crate::matches::Candidate;
 use crate::packed::{ParameterCode, unpack};
 
@@ -23,8 +20,8 @@ use crate::packed::{ParameterCode, unpack};
 pub(crate) struct Judge<'a> {
     pub reading: &'a Reading<'a>,
     pub dictionary: &'a Dictionary,
-    /// Whether the resource of that id meets the conjunction of that number.
-    remembered: RefCell<HashMap<usize, HashMap<Box<str>, bool>>>,
+    /// Whether a resource meets the conjunction of a number.
+    pub remembered: Remembered<bool>,
 }
 
 /// What a version is judged by, as it is stored.
@@ -45,7 +42,7 @@ impl Version {
 
 impl<'a> Judge<'a> {
     pub(crate) fn new(reading: &'a Reading<'a>, dictionary: &'a Dictionary) -> Self {
-        Self { reading, dictionary, remembered: RefCell::default() }
+        Self { reading, dictionary, remembered: Remembered::default() }
     }
 
     /// Whether all of the conditions hold for the candidate.
@@ -113,14 +110,14 @@ impl<'a> Judge<'a> {
         (of, id): (ResourceType, &str),
     ) -> Result<bool, StoreError> {
         self.reading.check_time()?;
-        if let Some(known) = self.recall(conditions.number, id) {
+        if let Some(known) = self.remembered.recall(conditions.number, id) {
             return Ok(known);
         }
         let meets = match self.current(of, id)? {
             Some(version) => self.all_of_version(&conditions.conditions, of, &version)?,
             None => false,
         };
-        self.remember(conditions.number, id, meets);
+        self.remembered.remember(conditions.number, id, meets);
         Ok(meets)
     }
 
@@ -174,19 +171,6 @@ impl<'a> Judge<'a> {
             }
         }
         Ok(false)
-    }
-
-    fn recall(&self, number: usize, id: &str) -> Option<bool> {
-        self.remembered.borrow().get(&number)?.get(id).copied()
-    }
-
-    /// Remembers whether a resource meets the conjunction of that number.
-    pub(crate) fn remember(&self, number: usize, id: &str, meets: bool) {
-        let mut remembered = self.remembered.borrow_mut();
-        if remembered.values().map(HashMap::len).sum::<usize>() >= JUDGED_REMEMBERED_MAX {
-            remembered.clear();
-        }
-        remembered.entry(number).or_default().insert(id.into(), meets);
     }
 }
 

@@ -51,7 +51,7 @@ fn a_failure_tells_the_place_what_was_expected_and_what_is_there() {
 }
 
 #[test]
-fn paths_lead_into_the_context() {
+fn paths_lead_into_the_document_that_is_given_for_them() {
     let tried = |context: &Value| {
         try_matcho(&json!({"a": ".my-value"}), &json!({"a": "value"}), context).unwrap()
     };

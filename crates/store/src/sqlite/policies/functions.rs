@@ -155,6 +155,9 @@ const STRICT: &[(&str, i32, Strict)] = &[
         let value = i32::try_from(texts::integer(a.text(0)?)?).ok()?;
         Some(Some(SqlValue::Integer(value.into())))
     }),
+    ("fw_bigint_to_integer", 1, |a| {
+        Some(Some(SqlValue::Integer(i32::try_from(a.integer(0)?).ok()?.into())))
+    }),
     ("fw_text_to_bigint", 1, |a| Some(Some(SqlValue::Integer(texts::integer(a.text(0)?)?)))),
     ("fw_text_to_numeric", 1, |a| {
         let trimmed = a.text(0)?.trim_matches(|c: char| c.is_ascii_whitespace());

@@ -307,6 +307,7 @@ fn around_cast(cast: Cast) -> (&'static str, &'static str) {
         Cast::JsonToText => ("fw_json_to_text(", ")"),
         Cast::JsonToNumeric => ("fw_json_to_numeric(", ")"),
         Cast::JsonToBoolean => ("fw_json_to_boolean(", ")"),
+        Cast::BigintToInteger => ("fw_bigint_to_integer(", ")"),
         Cast::IntegerToText | Cast::IntegerToNumeric => ("CAST(", " AS TEXT)"),
         // A number is its digits.
         Cast::NumericToText => ("(", ")"),

@@ -5,7 +5,7 @@ use super::deadline::Deadline;
 /// `LIKE`: `%` is any text, `_` any one character, `\` makes the next one literal; case counts.
 pub(crate) fn like(text: &str, pattern: &str, deadline: &Deadline) -> Option<bool> {
     let text: Vec<char> = text.chars().collect();
-    let pattern = tokens(pattern)?;
+    let pattern = tokens(pattern);
     let (mut at, mut token) = (0, 0);
     // Where the last `%` was, and how much of the text it has taken.
     let mut retry: Option<(usize, usize)> = None;
@@ -27,6 +27,7 @@ pub(crate) fn like(text: &str, pattern: &str, deadline: &Deadline) -> Option<boo
                 (at, token) = (at + 1, token + 1);
                 continue;
             }
+            Some(Token::Nothing) => return None,
             Some(Token::Is(_)) | None => {}
         }
         let Some((any_text, taken)) = retry else { return Some(false) };
@@ -41,20 +42,22 @@ enum Token {
     AnyText,
     AnyCharacter,
     Is(char),
+    /// An escape at the end: an error once a character is compared with it.
+    Nothing,
 }
 
-fn tokens(pattern: &str) -> Option<Vec<Token>> {
+fn tokens(pattern: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut characters = pattern.chars();
     while let Some(next) = characters.next() {
         tokens.push(match next {
             '%' => Token::AnyText,
             '_' => Token::AnyCharacter,
-            '\\' => Token::Is(characters.next()?),
+            '\\' => characters.next().map_or(Token::Nothing, Token::Is),
             other => Token::Is(other),
         });
     }
-    Some(tokens)
+    tokens
 }
 
 /// `split_part`: the part of that number, from 1, or from the end where it is negative.
@@ -122,7 +125,9 @@ mod tests {
             ("mississippi", "m%iss%ip%i", Some(true)),
             ("mississippi", "m%iss%ipx%i", Some(false)),
             ("aab", "%ab", Some(true)),
-            ("a", "a\\", None),
+            ("a", "a\\", Some(false)),
+            ("ab", "a\\", None),
+            ("ab", "%\\", None),
             ("/fhir/Patient/x", "/fhir/Patient/%", Some(true)),
             ("/fhir/PatientX", "/fhir/Patient/%", Some(false)),
         ] {

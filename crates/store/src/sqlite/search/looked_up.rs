@@ -118,7 +118,7 @@ impl Finder<'_> {
             let updated = version.updated;
             let candidate = Candidate { resource_type, id, updated, values: &values };
             let meets = self.judge.all(&conditions.conditions, &candidate)?;
-            self.judge.remember(conditions.number, id, meets);
+            self.judge.remembered.remember(conditions.number, id, meets);
             if meets {
                 collect(&candidate, &mut ids);
             }
@@ -145,5 +145,63 @@ impl Finder<'_> {
             )
             .and_then(|mut look| look.query_row([key], Version::of).optional())
             .map_err(unavailable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use firewarden_fhir::Definitions;
+    use firewarden_fhir::search::Criterion;
+    use rusqlite::Connection;
+
+    use super::*;
+    use crate::condition::Preparer;
+    use crate::packed::pack;
+    use crate::sqlite::dictionary::Dictionary;
+    use crate::sqlite::judge::{Judge, code_of};
+    use crate::sqlite::pool::Reading;
+    use crate::sqlite::schema;
+
+    /// The sources of a chain and of `_has`, with so many patients that may be meant and so many
+    /// looked up at most.
+    fn legs(patients: usize, looked_up_max: usize) -> [Option<usize>; 2] {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection).unwrap();
+        let dictionary = Dictionary::register(&mut connection).unwrap();
+        let of = |name| ResourceType::parse(name).unwrap();
+        let insert = "INSERT INTO resource (type, id, version, updated, method, deleted, packed)
+                      VALUES (?1, ?2, 1, 0, 1, 0, ?3)";
+        for number in 0..patients {
+            let row = (dictionary.resource_type(of("Patient")), number.to_string(), pack(&[]));
+            connection.execute(insert, row).unwrap();
+        }
+        let parameter = |name, code| Definitions::get().search_parameter(of(name), code).unwrap();
+        let any =
+            || Criterion::Missing { parameter: parameter("Patient", "gender"), missing: true };
+        let chain = Criterion::Chain {
+            parameter: parameter("Observation", "subject"),
+            targets: vec![(of("Patient"), vec![any()])],
+        };
+        let has = Criterion::Has {
+            source: of("Patient"),
+            parameter: parameter("Patient", "link"),
+            criteria: vec![any()],
+        };
+        let reading = Reading::short(&connection);
+        let judge = Judge::new(&reading, &dictionary);
+        [("Observation", chain), ("Patient", has)].map(|(name, criterion)| {
+            let criteria = [criterion];
+            let conditions = Preparer::new(&code_of(&dictionary)).conditions(&criteria).unwrap();
+            let finder = Finder { judge: &judge, resource_type: of(name), looked_up_max };
+            finder.source(&conditions[0]).unwrap().map(|source| source.legs.len())
+        })
+    }
+
+    #[test]
+    fn only_so_many_candidates_are_looked_up() {
+        assert_eq!(legs(0, 3), [Some(0), Some(0)]);
+        assert_eq!(legs(3, 3), [Some(3), Some(0)]);
+        assert_eq!(legs(4, 3), [None, None]);
+        assert_eq!(legs(4, 0), [None, None]);
     }
 }

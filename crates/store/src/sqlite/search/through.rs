@@ -1,19 +1,16 @@
 //! Sorts by what resources refer to.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-
 use crate::StoreError;
 use crate::cursor::Part;
-use crate::limits::JUDGED_REMEMBERED_MAX;
 use crate::matches::Candidate;
 use crate::sort::{Through, first, part};
 use crate::sqlite::judge::{Judge, unpacked};
+use crate::sqlite::remembered::Remembered;
 
 /// The values of the targets that were looked at: many resources refer to the same.
 #[derive(Default)]
 pub(crate) struct ThroughValues {
-    remembered: RefCell<HashMap<(usize, Box<str>), Part>>,
+    remembered: Remembered<Part>,
 }
 
 impl ThroughValues {
@@ -32,9 +29,8 @@ impl ThroughValues {
     /// Nothing of a target that is deleted, or outside what counts.
     fn of_target(&self, judge: &Judge<'_>, by: &Through<'_>, id: &str) -> Result<Part, StoreError> {
         judge.reading.check_time()?;
-        let place = (by.conditions.number, Box::from(id));
-        if let Some(known) = self.remembered.borrow().get(&place) {
-            return Ok(known.clone());
+        if let Some(known) = self.remembered.recall(by.conditions.number, id) {
+            return Ok(known);
         }
         let mut value = Part::Missing;
         if let Some(version) = judge.current(by.target, id)?
@@ -45,11 +41,7 @@ impl ThroughValues {
             let target = Candidate { resource_type, id, updated, values: &values };
             value = first(target.of(by.by).map(part), by.descending);
         }
-        let mut remembered = self.remembered.borrow_mut();
-        if remembered.len() >= JUDGED_REMEMBERED_MAX {
-            remembered.clear();
-        }
-        remembered.insert(place, value.clone());
+        self.remembered.remember(by.conditions.number, id, value.clone());
         Ok(value)
     }
 }

@@ -158,6 +158,11 @@ impl Checker {
             self.doubts.push(doubt.to_owned());
         }
         let pattern = self.as_type(pattern, ValueType::Text)?;
+        if let Expression::Literal(Literal::Text(text)) = &pattern
+            && text.chars().rev().take_while(|c| *c == '\\').count() % 2 == 1
+        {
+            return Err(Refusal::new("a pattern does not end with the escape `\\`"));
+        }
         Ok(Expression::Call(Function::Like, vec![value, pattern]))
     }
 

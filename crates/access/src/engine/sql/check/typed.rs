@@ -66,7 +66,7 @@ impl Checker {
         }
     }
 
-    /// The expression, cast to a type.
+    /// The expression, cast to a type; to the smaller one of whole numbers where `small` is set.
     pub(super) fn cast_to(
         &mut self,
         typed: Typed,
@@ -74,6 +74,9 @@ impl Checker {
         small: bool,
     ) -> Result<Typed, Refusal> {
         let of = match typed {
+            Typed::Known(ValueType::Integer, expression) if small && to == ValueType::Integer => {
+                cast(Cast::BigintToInteger, expression)
+            }
             Typed::Known(of, expression) if of == to => return Ok(Typed::Known(to, expression)),
             Typed::Known(of, expression) => {
                 let cast_of = cast_between(of, to, small).ok_or_else(|| {
@@ -81,12 +84,18 @@ impl Checker {
                 })?;
                 cast(cast_of, expression)
             }
+            Typed::Quoted(text) if small && text.parse::<i32>().is_err() => {
+                return Err(Refusal(format!("`{text}` is not a whole number of 32 bits")));
+            }
             Typed::Quoted(text) => Expression::Literal(literal(&text, to)?),
             Typed::Null => Expression::Null,
             Typed::Sent(_) if to == ValueType::Time => {
                 return Err(Refusal::new("a value of the request is not cast to a time"));
             }
-            Typed::Sent(value) => Expression::Sent(self.want(value, Reading::Cast(to))?),
+            Typed::Sent(value) => {
+                let sent = Expression::Sent(self.want(value, Reading::Cast(to))?);
+                if small { cast(Cast::BigintToInteger, sent) } else { sent }
+            }
         };
         Ok(Typed::Known(to, of))
     }
