@@ -76,12 +76,15 @@ pub struct WriteCondition {
     /// The resource that it must lead to, or that is created: its `id` was sent, or other entries
     /// of a transaction refer to it.
     pub expected: Option<Target>,
+    /// Whether the client chose the `id` of what is created. Who may not touch every resource of
+    /// the type may not: whether an id is taken by what is hidden would show.
+    pub id_sent: bool,
 }
 
 impl WriteCondition {
     /// That one resource at most meets these criteria.
     pub fn one(query: SearchQuery) -> Self {
-        Self { query, matches_max: 1, expected: None }
+        Self { query, matches_max: 1, expected: None, id_sent: false }
     }
 }
 
