@@ -238,11 +238,13 @@ async fn permit(
             let on = (on, snapshot.policies.as_ref());
             let decided = Decided::refused(line, &asker, on, &denial).await;
             moment.app.traces.keep(request, entry, decided);
-            Err(match denial.reason {
-                DenialReason::TooManyPolicies => Refusal::TooManyPolicies,
-                _ if denial.anonymous => Refusal::CredentialNeeded,
-                DenialReason::NotGranted => Refusal::Forbidden,
-                DenialReason::InsufficientScope => Refusal::InsufficientScope,
+            Err(match (denial.reason, denial.anonymous) {
+                (DenialReason::TooManyPolicies, _) => Refusal::TooManyPolicies,
+                (DenialReason::NotGranted | DenialReason::InsufficientScope, true) => {
+                    Refusal::CredentialNeeded
+                }
+                (DenialReason::NotGranted, false) => Refusal::Forbidden,
+                (DenialReason::InsufficientScope, false) => Refusal::InsufficientScope,
             })
         }
     }
