@@ -297,7 +297,7 @@ impl Check<'_> {
         }
         if step.contains_key("includes") {
             let (mut found, mut expected) =
-                (self.answer.included_ids(), texts(step.get("includes")));
+                (self.answer.ids_where(|mode| mode == "include"), texts(step.get("includes")));
             found.sort();
             expected.sort();
             assert_eq!(found, expected, "{}", self.place());
