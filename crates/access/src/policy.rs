@@ -72,16 +72,6 @@ impl Policy {
         rows.is_every(of) && is_for_them
     }
 
-    /// Whether it may grant writes of a type that rights are made of: it is meant for writes, as
-    /// it names the method or the operation, or the type with rows.
-    pub(crate) fn is_meant_for_writes(&self, caller: &Caller, now: Timestamp) -> bool {
-        let Required { methods, operations, types: _, uris: _ } = &self.required;
-        self.rows.is_some()
-            || methods.is_some()
-            || operations.is_some()
-            || self.makes_administrator(caller, now)
-    }
-
     /// Whether what it grants is limited to rows, of types among which that one is not.
     pub(crate) fn leaves_out(&self, of: ResourceType) -> bool {
         self.rows.as_ref().is_some_and(|rows| !rows.lists(of))

@@ -87,8 +87,8 @@ pub(crate) fn writes_own_type(interaction: &Interaction) -> bool {
         }
 }
 
-/// Whether rights are made of that type. A User is what it says of itself as well, and is guarded
-/// attribute by attribute when it is written.
+/// Whether rights are made of that type: who may write it can become anybody. A User is what it says
+/// of itself as well, and is guarded attribute by attribute when it is written.
 pub(crate) fn is_made_of_rights(of: ResourceType) -> bool {
     of.is_own() && !matches!(of.name(), "Session" | "User")
 }

@@ -40,9 +40,9 @@ pub async fn perform_transaction(
         // elsewhere than the client's own `id` does so again.
         let matching = prepared.iter().filter_map(|prepared| prepared.write.matching.as_ref());
         let is_final = matching.into_iter().any(|matching| matching.id_sent);
-        let anew = |failure| match failure {
-            Failure::OtherMatch if !is_final => Failure::StaleDecision,
-            failure => failure,
+        let anew = |failure| {
+            let moved = matches!(failure, Failure::OtherMatch) && !is_final;
+            if moved { Failure::StaleDecision } else { failure }
         };
         let written = apply(ports, policy_version, prepared).await.map_err(anew)?;
         for (index, outcome) in indexes.into_iter().zip(written) {

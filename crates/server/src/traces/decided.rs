@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use firewarden_access::{
     Asker, BodyKept, Caller, Considered, Denial, DenialReason, Permitted, PolicyDatabase,
-    PolicySet, Reasons, RequestFacts, RowFilter, reasons, ruled_by,
+    PolicySet, Reach, Reasons, RequestFacts, RowFilter, reasons, ruled_by,
 };
 use firewarden_fhir::{Explain, Interaction, Resource, ResourceType, SentToken, Timestamp};
 use serde_json::{Map, Value};
@@ -181,7 +181,13 @@ impl Decided {
             + resources.into_iter().flatten().map(resource).sum::<usize>()
             + caller.roles.iter().map(resource).sum::<usize>()
             + match &self.outcome {
-                Decision::Allowed { granted_by, .. } => granted_by.len() * 64,
+                Decision::Allowed { granted_by, rows } => {
+                    let criteria = match rows.as_ref().map(RowFilter::reach) {
+                        Some(Reach::Some(criteria)) => criteria.len(),
+                        Some(Reach::Nothing | Reach::Everything) | None => 0,
+                    };
+                    granted_by.len() * 64 + criteria * limits::TRACE_BYTES
+                }
                 Decision::Refused { considered, reasons, .. } => {
                     let reasons = reasons.as_ref().map_or(0, |reasons| reasons.list.len());
                     considered.len() * 64 + reasons * limits::TRACE_BYTES

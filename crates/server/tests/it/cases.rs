@@ -1,9 +1,9 @@
 //! Runs the files of tests/cases: each is a conversation with a server of its own.
 //!
-//! `settings` are the server's, `given` and `policies` what the root client puts first, after that of the `fixture`,
-//! a file of tests/fixtures; `steps` the requests in their order. A step's `as` is `root` (the
-//! default), `anonymous`, `bad`, one of the fixture's `clients`, the subject of a valid token, or a
-//! list of those; `requests` instead of `request` are several with the same answer. `bearer` is a
+//! `settings` are the server's, `given` and `policies` what the root client puts first, after that
+//! of the `fixture`, a file of tests/fixtures; `steps` the requests in their order. A step's `as` is
+//! `root` (the default), `anonymous`, `bad`, one of the fixture's `clients`, the subject of a valid
+//! token, or a list of those; `requests` instead of `request` are several with the same answer. `bearer` is a
 //! text sent as a token instead, and `token` changes `header`, `claims`, `alg` and `secret` of a
 //! valid one: null leaves a member out, `{in: 60}` is in a minute. What a step says of the answer
 //! must hold: `status`, `body` (objects are open, lists are whole), `at` (by JSON Pointer, null for
@@ -11,8 +11,7 @@
 //! them), `has` and `lacks` (texts), `headers` (null for absent), `same_as` (an earlier step's
 //! answer, but for the time and the request's id), `alike` (the same of all answers of the step).
 //! `save` keeps parts of an answer, by JSON Pointer or by the name of a header, for `${name}` in
-//! later steps. Whatever is asked, nobody but an
-//! administrator is shown a text with [`CANARY`] in it.
+//! later steps. Whatever is asked, nobody but an administrator is shown a text with [`CANARY`] in it.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -298,7 +297,7 @@ impl Check<'_> {
         }
         if step.contains_key("includes") {
             let (mut found, mut expected) =
-                (self.answer.included_ids(), texts(step.get("includes")));
+                (self.answer.ids_where(|mode| mode == "include"), texts(step.get("includes")));
             found.sort();
             expected.sort();
             assert_eq!(found, expected, "{}", self.place());
