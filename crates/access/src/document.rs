@@ -14,6 +14,7 @@ use non_empty::without_empty_members;
 pub(crate) use references::of_fhir_resource;
 
 use crate::decide::Asker;
+use crate::own_type::hide_sent;
 use crate::{Caller, RequestFacts};
 
 /// Every key that a request document can have.
@@ -172,9 +173,10 @@ fn params(interaction: &Interaction) -> Value {
 }
 
 /// The incoming resource. Its type and, of an update, its id are those that it will be stored
-/// under, whatever it was sent with.
+/// under, whatever it was sent with, and a secret in it is hidden.
 fn incoming(resource: &Resource, target: Option<&Target>, base_url: &str) -> Value {
     let mut content = resource.content.clone();
+    hide_sent(resource.resource_type, &mut content);
     content.insert("resourceType".into(), resource.resource_type.name().into());
     if let Some(target) = target {
         content.insert("id".into(), target.id.as_str().into());
@@ -241,10 +243,11 @@ fn session(caller: &Caller) -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use firewarden_fhir::search::SearchQuery;
-    use firewarden_fhir::{Id, IfMatch, ResourceType, SearchForm, Timestamp};
+    use firewarden_fhir::{Id, IfMatch, ResourceType, SearchForm, Timestamp, WriteCondition};
 
     use super::*;
     use crate::Session;
+    use crate::own_type::SECRET_POINTERS;
 
     fn object(value: Value) -> Arc<Map<String, Value>> {
         Arc::new(value.as_object().unwrap().clone())
@@ -366,6 +369,34 @@ mod tests {
             })
         );
         assert_eq!(document["resource"], document["body"]);
+    }
+
+    #[test]
+    fn a_write_of_our_own_types_shows_no_secret_that_was_sent() {
+        let sent = json!({
+            "password": "CANARY", "secret": "CANARY", "token": "CANARY",
+            "client": {"secret": "CANARY", "private-key": "CANARY", "private_key": "CANARY"},
+            "jwt": {"secret": "CANARY", "keys": [{"k": "CANARY"}, {"k": {"k": "CANARY"}}]},
+            "introspection_endpoint": {"authorization": "CANARY"},
+        });
+        for (of, pointers) in SECRET_POINTERS {
+            let resource_type = self::of(of);
+            let mut content = sent.as_object().unwrap().clone();
+            content.retain(|name, _| pointers.iter().any(|at| at.starts_with(&format!("/{name}"))));
+            let resource = Resource { resource_type, content };
+            let target = Target::new(resource_type, Id::parse("o").unwrap());
+            let condition = WriteCondition::one(SearchQuery::all(resource_type));
+            for write in [
+                Interaction::Create(resource.clone()),
+                Interaction::ConditionalCreate(condition.clone(), resource.clone()),
+                Interaction::Update(target, resource.clone(), IfMatch::Any),
+                Interaction::ConditionalUpdate(condition, resource, IfMatch::Any),
+            ] {
+                let document = document(&write, Caller::anonymous());
+                assert!(!document.to_string().contains("CANARY"), "{of}: {document}");
+                assert!(document["body"].to_string().contains("***"), "{of}: {document}");
+            }
+        }
     }
 
     #[test]

@@ -3,12 +3,15 @@
 mod client;
 mod identity_provider;
 mod role;
+mod secrets;
 mod shape;
 mod user;
 
 use firewarden_fhir::{Issue, ResourceType, Severity, Timestamp};
 use serde_json::{Map, Value};
 
+pub(crate) use self::secrets::hide_sent;
+pub use self::secrets::{MASK, SECRET_POINTERS};
 use crate::PolicyTest;
 use crate::lint::{Finding, lint};
 

@@ -97,7 +97,9 @@ impl SystemTask {
 #[cfg(test)]
 mod tests {
     use firewarden_fhir::search::SearchQuery;
-    use firewarden_fhir::{HistoryPage, Id, IfMatch, Resource, SearchForm, SentToken, Target};
+    use firewarden_fhir::{
+        HistoryPage, Id, IfMatch, Resource, SearchForm, SentToken, Target, WriteCondition,
+    };
     use futures_util::FutureExt as _;
     use serde_json::Map;
 
@@ -168,6 +170,11 @@ mod tests {
         assert_eq!(who(&Interaction::Create(resource("AccessPolicy"))), [Bootstrap, InitBundle]);
         assert_eq!(who(&Interaction::Delete(target("Client"), IfMatch::Any)), [InitBundle]);
         assert_eq!(who(&Interaction::Delete(target("AuditEvent"), IfMatch::Any)), []);
+        let condition = WriteCondition::one(SearchQuery::all(of("Client")));
+        let made = Interaction::ConditionalCreate(condition.clone(), resource("Client"));
+        let replaced =
+            Interaction::ConditionalUpdate(condition, resource("Client"), IfMatch::default());
+        assert_eq!((who(&made), who(&replaced)), (vec![InitBundle], vec![InitBundle]));
     }
 
     #[test]

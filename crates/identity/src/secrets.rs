@@ -1,31 +1,11 @@
-//! Which elements of our own types are secrets.
+//! Takes the secrets out of our own types.
 
 use std::sync::Arc;
 
+pub use firewarden_access::own_type::{MASK, SECRET_POINTERS};
 use serde_json::Value;
 
 use crate::directory::Content;
-
-/// The JSON Pointers of the secrets of our own types; `*` stands for every index of a list. They
-/// are sealed at rest, and shown as [`MASK`] everywhere else.
-pub const SECRET_POINTERS: &[(&str, &[&str])] = &[
-    (
-        "TokenIntrospector",
-        &[
-            "/jwt/secret",
-            "/jwt/keys/*/k",
-            "/jwt/keys/*/k/k",
-            "/introspection_endpoint/authorization",
-        ],
-    ),
-    ("Client", &["/secret"]),
-    ("IdentityProvider", &["/client/secret", "/client/private-key", "/client/private_key"]),
-    ("Session", &["/token"]),
-    ("User", &["/password"]),
-];
-
-/// What stands in a secret's place.
-pub const MASK: &str = "***";
 
 /// The content without its secrets; the masks go too.
 pub(crate) fn without_secrets(resource_type: &str, content: Content) -> Content {

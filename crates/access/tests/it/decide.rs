@@ -1,7 +1,8 @@
 //! Decisions, case by case: the policies, the caller, the request, and what is expected.
 
 use firewarden_access::{Considered, Denial, DenialReason, Permitted, Reach, Verdict};
-use firewarden_fhir::ResourceType;
+use firewarden_fhir::search::{Criterion, SearchQuery, SortBy};
+use firewarden_fhir::{Interaction, ResourceType};
 use serde_json::{Map, Value, json};
 
 use crate::cases;
@@ -37,6 +38,7 @@ fn shown_permit(permitted: Permitted, expect: &Map<String, Value>) -> Map<String
     cases::object(&json!({
         "decision": "permit",
         "granted_by": rows.granted_by(),
+        "keeper": rows.is_keeper(),
         "rows": shown("rows", &|of| cases::answer(rows.of(of)).to_string()),
         "reached": shown("reached", &reached),
     }))
@@ -158,6 +160,83 @@ fn what_is_reached_on_the_way_needs_a_plain_search_of_its_own() {
     let (_, rows) = permitted.unwrap().into_parts();
     assert_eq!(cases::answer(rows.of(of)).reach(), Reach::Everything);
     assert_eq!(cases::answer(rows.reached(of)), None);
+}
+
+/// What is searched with `line`.
+fn query(line: &str) -> SearchQuery {
+    match cases::interaction(line, None) {
+        Interaction::Search(query, _) => query,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn a_type_that_is_used_as_a_predicate_is_limited_to_the_callers_rows_of_it() {
+    let policies = cases::policies(&json!([
+        {"id": "rows", "engine": "json-schema", "schema": {"required": ["uri"]}, "rows": {
+            "Observation": "status=final", "Patient": "active=true", "Device": "*",
+        }},
+    ]));
+    let anonymous = cases::caller(&json!({}));
+    for (asked, limited) in [
+        ("GET /fhir/Observation?code=c", Some("GET /fhir/Observation?code=c")),
+        (
+            "GET /fhir/Patient?_has:Observation:subject:code=c",
+            Some("GET /fhir/Patient?_has:Observation:subject:code=c"),
+        ),
+        ("GET /fhir/Observation?subject:Patient.name=a", Some("GET /fhir/Patient?name=a")),
+        ("GET /fhir/Observation?subject:Device.type=a", Some("GET /fhir/Device?type=a")),
+        ("GET /fhir/Observation?subject:Group.code=a", None),
+        ("GET /fhir/Observation?_sort=subject:Group.code", None),
+        ("GET /fhir/Patient?_has:Encounter:subject:status=planned", None),
+        ("GET /fhir/Observation?subject:Patient.organization.name=a", None),
+    ] {
+        let permitted = cases::decided(&policies, &anonymous, asked, None).unwrap();
+        let (_, rows) = permitted.into_parts();
+        let search = cases::answer(rows.search(query(asked)));
+        let reached = cases::answer(rows.search_reached(query(asked)));
+        let Some(limited) = limited else {
+            assert!(search.is_err() && reached.is_none(), "{asked}");
+            continue;
+        };
+        let search = search.unwrap();
+        assert_eq!(reached.unwrap().query(), search.query(), "{asked}");
+        let added = |of: &str| match of {
+            "Observation" => query("GET /fhir/Observation?status=final").criteria,
+            "Patient" => query("GET /fhir/Patient?active=true").criteria,
+            _ => Vec::new(),
+        };
+        let mut expected = query(limited).criteria;
+        match &search.query().criteria[..] {
+            [Criterion::Chain { targets, .. }] => {
+                let [(target, criteria)] = &targets[..] else { panic!("{targets:?}") };
+                expected.extend(added(target.name()));
+                assert_eq!(*criteria, expected, "{asked}");
+            }
+            [Criterion::Has { source, criteria, .. }] => {
+                let inner = query("GET /fhir/Observation?code=c").criteria;
+                assert_eq!(*criteria, [inner, added(source.name())].concat(), "{asked}");
+            }
+            // Its own rows stand beside the search, not in it.
+            criteria => assert_eq!(criteria, expected, "{asked}"),
+        }
+    }
+}
+
+#[test]
+fn a_sort_through_a_reference_sees_the_callers_rows_alone() {
+    let policies = cases::policies(&json!([
+        {"id": "rows", "engine": "json-schema", "schema": {"required": ["uri"]}, "rows": {
+            "Observation": "status=final", "Patient": "active=true",
+        }},
+    ]));
+    let asked = "GET /fhir/Observation?_sort=subject:Patient.birthdate";
+    let permitted = cases::decided(&policies, &cases::caller(&json!({})), asked, None).unwrap();
+    let (_, rows) = permitted.into_parts();
+    let search = cases::answer(rows.search(query(asked))).unwrap();
+    let [key] = &search.query().sort[..] else { panic!("{search:?}") };
+    let SortBy::Through { criteria, .. } = &key.by else { panic!("{key:?}") };
+    assert_eq!(*criteria, query("GET /fhir/Patient?active=true").criteria);
 }
 
 #[test]

@@ -1,15 +1,13 @@
 //! Takes the secrets out of a resource that is saved, and keeps those that come back masked.
 
 use firewarden_access::RowFilter;
+pub use firewarden_access::own_type::MASK;
 use firewarden_fhir::{Issue, ResourceType, Target, json};
 use firewarden_store::{Read, SecretChange, Store};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::{Failure, OwnTypes};
-
-/// What stands in the place of a secret, in every stored and every served resource.
-pub const MASK: &str = "***";
 
 /// Puts masks in the places of secrets; the secrets, by JSON Pointer.
 pub(super) async fn take(
