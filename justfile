@@ -36,6 +36,11 @@ bench *arguments:
 conformance *arguments:
     cargo xtask conformance {{ arguments }}
 
+# Change the code that decides, in thousands of ways, and see that a test notices (cargo-mutants)
+mutants *arguments:
+    FIREWARDEN_TEST_PAIRS=2000 PROPTEST_CASES=32 CARGO_PROFILE_DEV_DEBUG=0 \
+      cargo mutants --package firewarden-access {{ arguments }} -- --lib --test it -- --skip neither_permit
+
 # Rebuild the FHIR definitions pack from its package
 definitions *arguments:
     cargo xtask definitions {{ arguments }}

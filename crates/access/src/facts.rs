@@ -30,3 +30,24 @@ impl RequestFacts {
         Arc::new(Self { query_string, ..Self::clone(self) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_has_a_query_of_its_own_and_never_that_of_its_envelope() {
+        let envelope = Arc::new(RequestFacts {
+            scheme: "https",
+            remote_address: None,
+            headers: Vec::new(),
+            query_string: Some("of=envelope".to_owned()),
+            base_url: "https://fw.example/fhir".to_owned(),
+        });
+        for query in [None, Some("of=entry"), Some("of=envelope")] {
+            let facts = envelope.of_entry(query);
+            assert_eq!(facts.query_string.as_deref(), query);
+            assert_eq!(facts.base_url, envelope.base_url);
+        }
+    }
+}

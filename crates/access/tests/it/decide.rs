@@ -89,7 +89,9 @@ fn many(count: usize, policy: impl Fn(usize) -> Value) -> Value {
 fn a_denial_lists_no_more_policies_than_its_limit() {
     let max = firewarden_access::limits::CONSIDERED_MAX;
     let never = |index| json!({"id": format!("p{index:05}"), "engine": "json-schema", "schema": {"required": ["user"]}});
-    let policies = cases::policies(&many(max + 1, never));
+    let mut list = many(max + 1, never);
+    list.as_array_mut().unwrap().push(json!({"id": "broken", "engine": "json-schema"}));
+    let policies = cases::policies(&list);
     let denial = cases::decided(&policies, &cases::caller(&json!({})), "GET /fhir/Patient", None);
     let considered = denial.unwrap_err().considered;
     assert_eq!(considered.len(), max);

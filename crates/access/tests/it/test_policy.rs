@@ -43,12 +43,15 @@ fn a_policy_that_could_not_be_saved_is_false_with_the_reason() {
 fn links_and_role_name_are_judged_by_the_document() {
     let document = json!({
         "user": {"resourceType": "User", "id": "alice"},
+        "client": {"resourceType": "Client", "id": "app"},
         "role": [{"name": "doctor"}],
         "operation": {"resourceType": "Operation", "id": "FhirRead"},
     });
     for (policy, satisfied) in [
         (json!({"engine": "allow", "link": [{"reference": "User/alice"}]}), true),
         (json!({"engine": "allow", "link": [{"reference": "User/bob"}]}), false),
+        (json!({"engine": "allow", "link": [{"reference": "Client/app"}]}), true),
+        (json!({"engine": "allow", "link": [{"reference": "Client/other"}]}), false),
         (json!({"engine": "allow", "link": [{"reference": "Operation/FhirRead"}]}), true),
         (json!({"engine": "allow", "link": []}), false),
         (json!({"engine": "allow", "roleName": "doctor"}), true),

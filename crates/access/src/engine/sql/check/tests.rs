@@ -598,6 +598,17 @@ fn mutated() -> impl Strategy<Value = String> {
     )
 }
 
+#[test]
+fn a_count_is_a_row_even_of_no_rows_and_stays_one() {
+    let checked = |inner: &str| {
+        let query = format!("select true from patient where not exists ({inner})");
+        format!("{:?}", check(&query).unwrap().0.select())
+    };
+    let counted = checked("select count(*) from patient");
+    assert_ne!(counted, checked("select true from patient"));
+    assert!(counted.contains("counts: true"), "{counted}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
