@@ -39,6 +39,21 @@ pub struct Session {
     pub scopes_enforced: bool,
 }
 
+impl Session {
+    /// What is known of a token with these claims; of an opaque one, with this answer.
+    pub fn of_claims(claims: &Map<String, Value>) -> Self {
+        let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
+        let expires_at = claims.get("exp").and_then(Value::as_i64);
+        Self {
+            issuer: text("iss"),
+            scope: text("scope"),
+            expires_at: expires_at.and_then(|at| Timestamp::from_second(at).ok()),
+            token_id: text("jti"),
+            ..Self::default()
+        }
+    }
+}
+
 impl Caller {
     /// Nobody in particular: a request without credentials.
     pub fn anonymous() -> Self {

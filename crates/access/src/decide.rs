@@ -32,6 +32,8 @@ pub struct Denial {
     pub anonymous: bool,
     /// What was considered, up to [`CONSIDERED_MAX`](crate::limits::CONSIDERED_MAX).
     pub considered: Vec<Considered>,
+    /// What was refused.
+    pub interaction: Box<Interaction>,
 }
 
 /// Why a request is refused.
@@ -79,7 +81,8 @@ pub async fn decide(
     match grant(policies, &asker, &interaction).await {
         Ok(grant) => Ok(Permitted::of_policies(interaction, Arc::clone(policies), asker, grant)),
         Err(Refused { reason, considered }) => {
-            Err(Denial { reason, anonymous: asker.caller.is_anonymous(), considered })
+            let anonymous = asker.caller.is_anonymous();
+            Err(Denial { reason, anonymous, considered, interaction: Box::new(interaction) })
         }
     }
 }

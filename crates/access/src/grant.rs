@@ -7,7 +7,7 @@ use crate::document::{Keys, LazyDocument, RequestDocument};
 use crate::limits::{CONSIDERED_MAX, POLICIES_PER_DECISION_MAX};
 use crate::policy::{GivenRows, Policy, ReadAgainst};
 use crate::rows::{RowUnion, TooManyRows};
-use crate::rule::{Rule, is_made_of_rights, rule, writes_own_type};
+use crate::rule::{Rule, rule, writes_own_type};
 use crate::scopes::{self, Limit};
 use crate::{PolicySet, RowFilter, Verdict};
 
@@ -174,7 +174,6 @@ fn candidates<'a>(
 ) -> Vec<&'a (Id, Policy)> {
     let Asker { caller, now, .. } = asker;
     let of = interaction.resource_type();
-    let changes_rights = writes_own_type(interaction) && of.is_some_and(is_made_of_rights);
     let may_grant = |policy: &Policy| {
         let reaches = guarded.is_none_or(|of| policy.reaches(of, caller, *now));
         let leaves_out = match of {
@@ -182,7 +181,7 @@ fn candidates<'a>(
             // Figures of the whole server are not a matter of rows.
             None => policy.rows.is_some() && *interaction == Interaction::Metrics,
         };
-        reaches && !leaves_out && (!changes_rights || policy.is_meant_for_writes(caller, *now))
+        reaches && !leaves_out
     };
     let mut candidates = policies.candidates(caller, interaction, *now);
     candidates.retain(|(_, policy)| may_grant(policy));

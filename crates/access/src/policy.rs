@@ -9,7 +9,7 @@ use serde_json::Value;
 
 pub(crate) use link::Link;
 pub(crate) use rows::{GivenRows, PolicyRows, ReadAgainst};
-pub(crate) use source::read;
+pub(crate) use source::{Read, read};
 
 use crate::document::{Keys, LazyDocument, RequestDocument};
 use crate::engine::{Engine, Required};
@@ -70,16 +70,6 @@ impl Policy {
         let is_for_them = self.role_name.is_some()
             || self.links.iter().flatten().any(|link| link.names_caller(caller));
         rows.is_every(of) && is_for_them
-    }
-
-    /// Whether it may grant writes of a type that rights are made of: it is meant for writes, as
-    /// it names the method or the operation, or the type with rows.
-    pub(crate) fn is_meant_for_writes(&self, caller: &Caller, now: Timestamp) -> bool {
-        let Required { methods, operations, types: _, uris: _ } = &self.required;
-        self.rows.is_some()
-            || methods.is_some()
-            || operations.is_some()
-            || self.makes_administrator(caller, now)
     }
 
     /// Whether what it grants is limited to rows, of types among which that one is not.

@@ -9,7 +9,8 @@ use self::index::Index;
 use crate::Caller;
 use crate::document::route_type;
 use crate::engine::{Asked, Engine};
-use crate::policy::{self, Policy};
+use crate::policy::{self, Policy, Read};
+use crate::shadow::Shadow;
 
 /// One stored policy.
 pub struct PolicySource {
@@ -28,6 +29,8 @@ pub struct PolicySet {
     // evaluation.
     policies: Vec<(Id, Policy)>,
     broken: Vec<(Id, Issue)>,
+    // They grant nothing: no decision looks at them.
+    pub(crate) shadows: Vec<Shadow>,
     index: Index,
 }
 
@@ -37,6 +40,9 @@ impl PolicySet {
         let mut set = Self { version, ..Self::default() };
         for source in sources {
             match policy::read(&source.content) {
+                Ok(Read { policy: Some(policy), shadow: Some(replaces), .. }) => {
+                    set.shadows.push(Shadow::new(source.id, policy, replaces, &source.content));
+                }
                 Ok(read) => set.policies.extend(read.policy.map(|policy| (source.id, policy))),
                 Err(issues) => set.broken.extend(issues.into_iter().next().map(|i| (source.id, i))),
             }
@@ -49,6 +55,7 @@ impl PolicySet {
             };
             order(a).cmp(&order(b)).then_with(|| a.0.cmp(&b.0))
         });
+        set.shadows.sort_by(|a, b| a.id().cmp(b.id()));
         set.broken.sort_by(|a, b| a.0.cmp(&b.0));
         set.index = Index::of(set.policies.iter().map(|(_, policy)| policy));
         set
@@ -57,6 +64,11 @@ impl PolicySet {
     /// The policy version it was read at.
     pub fn version(&self) -> u64 {
         self.version
+    }
+
+    /// How many policies there are, those that cannot be compiled among them.
+    pub fn count(&self) -> usize {
+        self.policies.len() + self.shadows.len() + self.broken.len()
     }
 
     /// The ids of the policies that cannot be compiled, with the first reason: for health and
@@ -80,7 +92,7 @@ impl PolicySet {
     }
 
     /// The policies that apply, in the order of their evaluation, whether or not they can hold.
-    #[cfg(test)]
+    /// It takes as long as there are policies: for explanations, not for decisions.
     pub(crate) fn applying<'a>(
         &'a self,
         caller: &'a Caller,

@@ -24,6 +24,7 @@ pub(crate) fn rule(interaction: &Interaction) -> Rule {
         Interaction::TestPolicy(_)
         | Interaction::TestMatcho(_)
         | Interaction::TestToken(_)
+        | Interaction::Explain(_)
         | Interaction::HealthDetails => Rule::Administrators,
         Interaction::HistorySystem(_) | Interaction::Metrics => Rule::Policies,
         Interaction::Create(_)
@@ -80,13 +81,14 @@ pub(crate) fn writes_own_type(interaction: &Interaction) -> bool {
             | Interaction::TestPolicy(_)
             | Interaction::TestToken(_)
             | Interaction::TestMatcho(_)
+            | Interaction::Explain(_)
             | Interaction::HealthDetails
             | Interaction::Metrics => false,
         }
 }
 
-/// Whether rights are made of that type. A User is what it says of itself as well, and is guarded
-/// attribute by attribute when it is written.
+/// Whether rights are made of that type: who may write it can become anybody. A User is what it says
+/// of itself as well, and is guarded attribute by attribute when it is written.
 pub(crate) fn is_made_of_rights(of: ResourceType) -> bool {
     of.is_own() && !matches!(of.name(), "Session" | "User")
 }

@@ -8,7 +8,7 @@ use firewarden_fhir::search::{Handling, ParseSearch};
 use firewarden_fhir::{Id, Interaction, ResourceType, Target};
 use serde_json::{Map, Value};
 
-use self::scope::{Context, Right, Scope};
+use self::scope::{Right, Scope, Whose};
 use crate::decide::Asker;
 use crate::limits::SCOPES_MAX;
 use crate::rows::{RowUnion, TooManyRows};
@@ -112,7 +112,7 @@ fn add_rows(
     asker: &Asker,
 ) -> Result<(), TooManyRows> {
     let mut criteria = Vec::new();
-    if scope.context == Context::Patient {
+    if scope.whose == Whose::Patient {
         let of_patient = || {
             let patient = Target::new(ResourceType::parse("Patient")?, patient(&asker.caller)?);
             compartment::criterion(&patient, of)
@@ -152,6 +152,7 @@ fn right(interaction: &Interaction) -> Option<Right> {
         | Interaction::TestPolicy(_)
         | Interaction::TestToken(_)
         | Interaction::TestMatcho(_)
+        | Interaction::Explain(_)
         | Interaction::HealthDetails
         | Interaction::Metrics => None,
     }

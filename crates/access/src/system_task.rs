@@ -35,7 +35,10 @@ impl SystemTask {
             // The server alone writes its record of what happened, and what a token stands for.
             Self::InitBundle => !matches!(of.name(), "AuditEvent" | "Session"),
             Self::LoadConfiguration => {
-                matches!(of.name(), "AccessPolicy" | "IdentityProvider" | "TokenIntrospector")
+                matches!(
+                    of.name(),
+                    "AccessPolicy" | "AccessPolicyTest" | "IdentityProvider" | "TokenIntrospector"
+                )
             }
             Self::FindCaller => matches!(of.name(), "Client" | "Role" | "Session" | "User"),
             Self::KeepSessions => of.name() == "Session",
@@ -71,6 +74,7 @@ impl SystemTask {
             | Interaction::TestPolicy(_)
             | Interaction::TestMatcho(_)
             | Interaction::TestToken(_)
+            | Interaction::Explain(_)
             | Interaction::HealthDetails
             | Interaction::Metrics => false,
         };
@@ -132,6 +136,7 @@ mod tests {
         use SystemTask::{Bootstrap, FindCaller, InitBundle, KeepSessions, LoadConfiguration};
         for (name, tasks) in [
             ("AccessPolicy", &[Bootstrap, InitBundle, LoadConfiguration][..]),
+            ("AccessPolicyTest", &[InitBundle, LoadConfiguration]),
             ("IdentityProvider", &[InitBundle, LoadConfiguration]),
             ("TokenIntrospector", &[InitBundle, LoadConfiguration]),
             ("Client", &[Bootstrap, InitBundle, FindCaller]),

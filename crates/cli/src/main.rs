@@ -1,5 +1,6 @@
 //! The one executable: its commands, their arguments and what they print.
 
+mod asked_server;
 mod limits;
 mod policy;
 mod serve;

@@ -45,10 +45,25 @@ pub enum Interaction {
     TestMatcho(Value),
     /// `POST /auth/test-token`.
     TestToken(SentToken),
+    /// Asks why something is, or would be, allowed or refused.
+    Explain(Explain),
     /// `GET /health/ready` with details.
     HealthDetails,
     /// `GET /metrics`.
     Metrics,
+}
+
+/// What an explanation is asked of.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Explain {
+    /// `GET /auth/decisions/[request id]`: a decision that was made.
+    Decision(String),
+    /// `POST /auth/explain`: a request as it would be decided now.
+    Request(Value),
+    /// `POST /auth/policy-tests`: whether tests of policies hold.
+    PolicyTests(Value),
+    /// `GET /auth/shadow`: what policies in shadow mode would change.
+    Shadow,
 }
 
 /// What a conditional write depends on (<https://hl7.org/fhir/R4/http.html#cond-update>).
@@ -61,12 +76,15 @@ pub struct WriteCondition {
     /// The resource that it must lead to, or that is created: its `id` was sent, or other entries
     /// of a transaction refer to it.
     pub expected: Option<Target>,
+    /// Whether the client chose the `id` of what is created. Who may not touch every resource of
+    /// the type may not: whether an id is taken by what is hidden would show.
+    pub id_sent: bool,
 }
 
 impl WriteCondition {
     /// That one resource at most meets these criteria.
     pub fn one(query: SearchQuery) -> Self {
-        Self { query, matches_max: 1, expected: None }
+        Self { query, matches_max: 1, expected: None, id_sent: false }
     }
 }
 
@@ -152,6 +170,10 @@ impl Interaction {
             Self::TestPolicy(_) => "TestPolicy",
             Self::TestMatcho(_) => "TestMatcho",
             Self::TestToken(_) => "TestToken",
+            Self::Explain(Explain::Decision(_)) => "ExplainDecision",
+            Self::Explain(Explain::Request(_)) => "ExplainRequest",
+            Self::Explain(Explain::PolicyTests(_)) => "TestPolicies",
+            Self::Explain(Explain::Shadow) => "ExplainShadow",
             Self::HealthDetails => "HealthDetails",
             Self::Metrics => "Metrics",
         }
@@ -177,6 +199,7 @@ impl Interaction {
             | Self::TestPolicy(_)
             | Self::TestMatcho(_)
             | Self::TestToken(_)
+            | Self::Explain(_)
             | Self::HealthDetails
             | Self::Metrics => None,
         }
@@ -202,6 +225,7 @@ impl Interaction {
             | Self::TestPolicy(_)
             | Self::TestMatcho(_)
             | Self::TestToken(_)
+            | Self::Explain(_)
             | Self::HealthDetails
             | Self::Metrics => None,
         }
@@ -233,6 +257,7 @@ impl Interaction {
             | Self::HistoryType(..)
             | Self::HistorySystem(_)
             | Self::UserInfo
+            | Self::Explain(Explain::Decision(_) | Explain::Shadow)
             | Self::HealthDetails
             | Self::Metrics => "get",
             Self::Search(_, SearchForm::Post)
@@ -240,7 +265,8 @@ impl Interaction {
             | Self::ConditionalCreate(..)
             | Self::TestPolicy(_)
             | Self::TestMatcho(_)
-            | Self::TestToken(_) => "post",
+            | Self::TestToken(_)
+            | Self::Explain(Explain::Request(_) | Explain::PolicyTests(_)) => "post",
             Self::Update(..) | Self::ConditionalUpdate(..) => "put",
             Self::Delete(..) | Self::ConditionalDelete(_) => "delete",
         }
@@ -275,6 +301,10 @@ impl Interaction {
             Self::TestPolicy(_) => "/auth/test-policy".to_owned(),
             Self::TestMatcho(_) => "/$matcho".to_owned(),
             Self::TestToken(_) => "/auth/test-token".to_owned(),
+            Self::Explain(Explain::Decision(id)) => format!("/auth/decisions/{id}"),
+            Self::Explain(Explain::Request(_)) => "/auth/explain".to_owned(),
+            Self::Explain(Explain::PolicyTests(_)) => "/auth/policy-tests".to_owned(),
+            Self::Explain(Explain::Shadow) => "/auth/shadow".to_owned(),
             Self::HealthDetails => "/health/ready".to_owned(),
             Self::Metrics => "/metrics".to_owned(),
         }
@@ -299,6 +329,7 @@ impl Interaction {
             | Self::TestPolicy(_)
             | Self::TestMatcho(_)
             | Self::TestToken(_)
+            | Self::Explain(_)
             | Self::HealthDetails
             | Self::Metrics => &[],
         }
@@ -324,6 +355,7 @@ impl Interaction {
             | Self::TestPolicy(_)
             | Self::TestMatcho(_)
             | Self::TestToken(_)
+            | Self::Explain(_)
             | Self::HealthDetails
             | Self::Metrics => None,
         }
@@ -348,6 +380,7 @@ impl Interaction {
             | Self::UserInfo
             | Self::TestPolicy(_)
             | Self::TestMatcho(_)
+            | Self::Explain(_)
             | Self::TestToken(_)
             | Self::HealthDetails
             | Self::Metrics => None,
@@ -373,6 +406,7 @@ impl Interaction {
             | Self::UserInfo
             | Self::TestPolicy(_)
             | Self::TestMatcho(_)
+            | Self::Explain(_)
             | Self::TestToken(_)
             | Self::HealthDetails
             | Self::Metrics => None,

@@ -22,7 +22,9 @@ pub mod yaml;
 pub use definitions::Definitions;
 pub use id::{Id, Target, Version};
 pub use instant::{TimeRange, instant_text};
-pub use interaction::{HistoryPage, IfMatch, Interaction, SearchForm, SentToken, WriteCondition};
+pub use interaction::{
+    Explain, HistoryPage, IfMatch, Interaction, SearchForm, SentToken, WriteCondition,
+};
 pub use jiff::Timestamp;
 pub use outcome::{Issue, Severity, operation_outcome};
 pub use reference::Reference;

@@ -11,8 +11,16 @@ pub struct ResourceType(u16);
 
 /// Our own types: they configure trust and access, and are reached only by a policy that names
 /// them.
-const OWN: &[&str] =
-    &["AccessPolicy", "Client", "IdentityProvider", "Role", "Session", "TokenIntrospector", "User"];
+const OWN: &[&str] = &[
+    "AccessPolicy",
+    "AccessPolicyTest",
+    "Client",
+    "IdentityProvider",
+    "Role",
+    "Session",
+    "TokenIntrospector",
+    "User",
+];
 
 impl ResourceType {
     /// The type of that exact name (case counts).
@@ -57,6 +65,7 @@ impl fmt::Display for ResourceType {
 
 const NAMES: &[&str] = &[
     "AccessPolicy",
+    "AccessPolicyTest",
     "Account",
     "ActivityDefinition",
     "AdverseEvent",

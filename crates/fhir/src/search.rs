@@ -9,6 +9,7 @@ mod parse;
 mod sort;
 mod text;
 mod value;
+mod written;
 
 pub(crate) use page::count;
 pub use parse::{Handling, ParseSearch};
@@ -17,6 +18,7 @@ pub use value::{
     DateComparison, NumberComparison, Prefix, QuantityComparison, ReferenceValue, StringMatch,
     TokenValue,
 };
+pub use written::conjunction_text;
 
 use crate::definitions::SearchParameter;
 use crate::{Id, Issue, ResourceType};

@@ -34,6 +34,24 @@ pub async fn post_json(
     authorization: &str,
     json: String,
 ) -> Result<(u16, String), AskFault> {
+    ask(server, path, authorization, Some(json)).await
+}
+
+/// Gets what stands below a server's URL, as [`post_json`] posts.
+pub async fn get_json(
+    server: &str,
+    path: &str,
+    authorization: &str,
+) -> Result<(u16, String), AskFault> {
+    ask(server, path, authorization, None).await
+}
+
+async fn ask(
+    server: &str,
+    path: &str,
+    authorization: &str,
+    json: Option<String>,
+) -> Result<(u16, String), AskFault> {
     let url = format!("{}{path}", server.trim_end_matches('/'));
     let not_a_url = || AskFault::NotAUrl(server.to_owned());
     let no_answer = |_| AskFault::NoAnswer(server.to_owned());
@@ -49,10 +67,13 @@ pub async fn post_json(
         "http" => client.tls_certs_only([]),
         _ => return Err(not_a_url()),
     };
-    let request = client.build().map_err(no_answer)?.post(url);
-    let request = request.header("content-type", "application/json");
+    let client = client.build().map_err(no_answer)?;
+    let request = match json {
+        Some(json) => client.post(url).header("content-type", "application/json").body(json),
+        None => client.get(url),
+    };
     let request = request.header("accept", "application/json");
-    let request = request.header("authorization", authorization).body(json);
+    let request = request.header("authorization", authorization);
     let mut answer = request.send().await.map_err(no_answer)?;
     let status = answer.status().as_u16();
     let mut bytes = Vec::new();

@@ -1,11 +1,12 @@
 //! From verified claims to the stored user and its roles.
 
+use firewarden_access::Caller;
 use firewarden_fhir::Id;
 use serde_json::{Map, Value};
 
 use crate::binding::Naming;
 use crate::claims::subject;
-use crate::directory::{Content, Directory};
+use crate::directory::{Content, Directory, DirectoryUnavailable};
 use crate::introspector::{Introspector, Trust};
 use crate::limits;
 use crate::secrets::without_secrets;
@@ -37,6 +38,21 @@ pub(crate) async fn user(
     } else {
         Err(Unauthenticated::UserRefused(Check::ActiveUser))
     }
+}
+
+/// The caller that an active user of that id is, with its roles and without secrets or token.
+pub async fn caller_of_user(
+    id: &Id,
+    directory: &dyn Directory,
+) -> Result<Option<Caller>, DirectoryUnavailable> {
+    let Some(user) = directory.user(id).await?.filter(|user| is_active(user)) else {
+        return Ok(None);
+    };
+    let mut roles = directory.roles(id).await?;
+    roles.retain(|role| is_active(role));
+    sort_by_id(&mut roles);
+    let user = Some(without_secrets("User", user));
+    Ok(Some(Caller { user, roles, ..Caller::anonymous() }))
 }
 
 /// The active user that an identifier names as this subject of the introspector's.
@@ -140,9 +156,13 @@ pub(crate) async fn roles(
     };
     let mut roles = directory.roles(&id).await?;
     roles.retain(|role| is_active(role));
+    sort_by_id(&mut roles);
+    Ok(roles)
+}
+
+fn sort_by_id(roles: &mut [Content]) {
     let id_of = |role: &Content| role.get("id").and_then(Value::as_str).map(str::to_owned);
     roles.sort_by_cached_key(id_of);
-    Ok(roles)
 }
 
 /// Whether a resource may be used: `active` and `inactive` are absent, or say so in so many words.

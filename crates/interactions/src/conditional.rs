@@ -102,8 +102,8 @@ async fn prepare(
 /// What is looked for, in the rows that the caller may search. Who may not search the type at all
 /// may not write by criteria: it would tell what is there.
 async fn matching(condition: WriteCondition, rows: &PermittedRows) -> Result<Matching, Failure> {
-    let WriteCondition { query, matches_max, expected } = condition;
+    let WriteCondition { query, matches_max, expected, id_sent } = condition;
     let search = rows.search_reached(query).await.ok_or(Failure::Forbidden)?;
     let matches_max = usize::try_from(matches_max).unwrap_or(usize::MAX);
-    Ok(Matching { search, matches_max, expected })
+    Ok(Matching { search, matches_max, expected, id_sent })
 }

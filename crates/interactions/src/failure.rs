@@ -16,7 +16,7 @@ pub enum Failure {
     /// The content breaks the rules of its type.
     Invalid(Vec<Issue>),
     /// It contradicts what is stored.
-    Conflict(Issue),
+    Conflict(Vec<Issue>),
     /// `If-Match` does not name the current version.
     VersionConflict,
     /// The criteria of a conditional write find more resources than it may touch.
@@ -60,7 +60,8 @@ impl From<WriteError> for Failure {
     fn from(error: WriteError) -> Self {
         match error {
             WriteError::IdTaken { .. } => {
-                Self::Conflict(Issue::error("duplicate", "the `id` is taken: update it by PUT"))
+                let told = "the `id` is taken: update it by PUT";
+                Self::Conflict(vec![Issue::error("duplicate", told)])
             }
             WriteError::VersionConflict { .. } => Self::VersionConflict,
             WriteError::SeveralMatches { .. } => Self::SeveralMatches,

@@ -16,7 +16,8 @@ use crate::{Failure, Ports};
 const WARNINGS: &str = "warnings";
 
 /// Members that hold rules and free data: an object in them is not a reference.
-const NOT_REFERENCES: &[&str] = &["schema", "matcho", "and", "or", "rows", "data"];
+const NOT_REFERENCES: &[&str] =
+    &["schema", "matcho", "and", "or", "rows", "data", "request", "caller", "expect"];
 
 /// A resource of ours, ready to be stored.
 pub(crate) struct Checked {

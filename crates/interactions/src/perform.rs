@@ -44,6 +44,7 @@ pub async fn perform(ports: Ports<'_>, permitted: Permitted) -> Result<Outcome, 
         | Interaction::TestPolicy(_)
         | Interaction::TestMatcho(_)
         | Interaction::TestToken(_)
+        | Interaction::Explain(_)
         | Interaction::HealthDetails
         | Interaction::Metrics => {
             let text = "this is not an interaction with resources";

@@ -112,11 +112,7 @@ async fn check_together(
             }
             Ok(())
         }
-        Err(issues) => {
-            let first = issues.into_iter().next();
-            let unnamed = || Issue::error("conflict", "it contradicts what is stored");
-            Err(Failure::Conflict(first.unwrap_or_else(unnamed)))
-        }
+        Err(issues) => Err(Failure::Conflict(issues)),
     }
 }
 

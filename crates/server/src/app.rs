@@ -13,8 +13,10 @@ use crate::body_memory::BodyMemory;
 use crate::configuration::{Configuration, Snapshot};
 use crate::directory::StoredDirectory;
 use crate::meters::Meters;
-use crate::own_types::{OwnRules, SecretHasher};
+use crate::own_types::{Force, OwnRules, SecretHasher};
 use crate::settings::Settings;
+use crate::shadow::ShadowWatch;
+use crate::traces::Traces;
 
 /// What every request is served with.
 pub(crate) struct App {
@@ -33,14 +35,21 @@ pub(crate) struct App {
     pub(crate) server_key: ServerKey,
     pub(crate) attempts: Attempts,
     pub(crate) meters: Meters,
+    pub(crate) traces: Traces,
+    pub(crate) shadow: Arc<ShadowWatch>,
     /// Set when the server is to stop: it is no longer ready.
     pub(crate) stopping: AtomicBool,
 }
 
 impl App {
-    /// The rules of our own types, as of a snapshot.
-    pub(crate) fn own_rules<'a>(&'a self, snapshot: &'a Snapshot) -> OwnRules<'a> {
-        OwnRules { store: &self.store, snapshot, outbound: &self.outbound, hasher: &self.hasher }
+    /// The rules of our own types, as of a snapshot. `Force::Yes` saves what makes tests fail.
+    pub(crate) fn own_rules<'a>(
+        &'a self,
+        snapshot: &'a Snapshot,
+        now: Timestamp,
+        force: Force,
+    ) -> OwnRules<'a> {
+        OwnRules { app: self, snapshot, now, force }
     }
 
     /// What an interaction is performed with.

@@ -28,12 +28,18 @@ pub(crate) struct Peer {
 
 /// A request's own name, in the answer's `X-Request-Id` and in the log. Never the client's choice:
 /// it must not name another request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct RequestId(Uuid);
 
 impl RequestId {
     pub(crate) fn new() -> Self {
         Self(Uuid::now_v7())
+    }
+
+    /// The request of that name, as [`Display`](std::fmt::Display) writes it.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let id = Uuid::try_parse(text).ok().map(Self)?;
+        (id.to_string() == text).then_some(id)
     }
 }
 

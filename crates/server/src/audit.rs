@@ -1,7 +1,7 @@
 //! The record of one request: one structured log event for every decision.
 
 use firewarden_access::{Caller, Denial, Permitted};
-use firewarden_fhir::Interaction;
+use firewarden_fhir::{Id, Interaction};
 use firewarden_identity::Unauthenticated;
 use http::StatusCode;
 
@@ -12,6 +12,8 @@ use crate::meters::Meters;
 /// never a token, a secret, a query or a body.
 pub(crate) struct AuditRecord {
     request_id: RequestId,
+    /// The entry of a Bundle that it is about.
+    entry: Option<usize>,
     method: String,
     operation: &'static str,
     resource_type: String,
@@ -19,6 +21,7 @@ pub(crate) struct AuditRecord {
     subject: Option<String>,
     user: Option<String>,
     client: Option<String>,
+    acting: Option<String>,
     decision: &'static str,
     policies: Vec<String>,
     failed_check: Option<&'static str>,
@@ -28,6 +31,7 @@ impl AuditRecord {
     pub(crate) fn new(request_id: RequestId, method: &http::Method) -> Self {
         Self {
             request_id,
+            entry: None,
             method: method.to_string(),
             operation: "",
             resource_type: String::new(),
@@ -35,6 +39,7 @@ impl AuditRecord {
             subject: None,
             user: None,
             client: None,
+            acting: None,
             decision: "none",
             policies: Vec::new(),
             failed_check: None,
@@ -70,6 +75,21 @@ impl AuditRecord {
     /// What was asked for.
     pub(crate) fn asked_operation(&self) -> &'static str {
         self.operation
+    }
+
+    /// What is asked about: the request, and the entry of its Bundle.
+    pub(crate) fn place(&self) -> (RequestId, Option<usize>) {
+        (self.request_id, self.entry)
+    }
+
+    /// That the caller acts as that User.
+    pub(crate) fn acting_as(&mut self, user: &Id) {
+        self.acting = Some(user.to_string());
+    }
+
+    /// That it was explained, and neither granted nor done.
+    pub(crate) fn explained(&mut self) {
+        self.decision = "explained";
     }
 
     /// Who asks.
@@ -125,6 +145,7 @@ impl AuditRecord {
             subject = self.subject.as_deref(),
             user = self.user.as_deref(),
             client = self.client.as_deref(),
+            acting_as = self.acting.as_deref(),
             decision = self.decision,
             policies = %self.policies.join(","),
             failed_check = self.failed_check,
@@ -141,9 +162,10 @@ impl AuditRecord {
     }
 
     /// The same record for one entry of a Bundle.
-    pub(crate) fn of_entry(&self) -> Self {
+    pub(crate) fn of_entry(&self, index: usize) -> Self {
         Self {
             request_id: self.request_id,
+            entry: Some(index),
             method: self.method.clone(),
             operation: "",
             resource_type: String::new(),
@@ -151,6 +173,7 @@ impl AuditRecord {
             subject: self.subject.clone(),
             user: self.user.clone(),
             client: self.client.clone(),
+            acting: self.acting.clone(),
             decision: "none",
             policies: Vec::new(),
             failed_check: None,

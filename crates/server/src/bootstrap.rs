@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::app::{App, new_id};
 use crate::failure::Refusal;
+use crate::own_types::Force;
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -179,7 +180,7 @@ async fn apply(
     match kind {
         BundleKind::Transaction => {
             let snapshot = app.configuration.current().await?;
-            let own_rules = app.own_rules(&snapshot);
+            let own_rules = app.own_rules(&snapshot, now, Force::Yes);
             let ports = app.ports(&own_rules, "init", now);
             for outcome in perform_transaction(ports, entries).await? {
                 outcome?;
@@ -188,7 +189,7 @@ async fn apply(
         BundleKind::Batch => {
             for entry in entries {
                 let snapshot = app.configuration.current().await?;
-                let own_rules = app.own_rules(&snapshot);
+                let own_rules = app.own_rules(&snapshot, now, Force::Yes);
                 perform(app.ports(&own_rules, "init", now), entry).await?;
             }
         }

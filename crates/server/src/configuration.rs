@@ -1,5 +1,6 @@
 //! The configuration of one policy version: policies and introspectors, read as one.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -12,16 +13,29 @@ use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 use tracing::error;
 
+use crate::policy_tests::WrittenTest;
+
 /// The configuration of one policy version.
 pub(crate) struct Snapshot {
     /// The policies, with their version.
     pub(crate) policies: Arc<PolicySet>,
+    /// A number that tells the contents of the policies from others.
+    pub(crate) policy_contents: u64,
+    /// The tests of policies.
+    pub(crate) policy_tests: Vec<WrittenTest>,
     /// The introspectors, for checks between them; `identity` has its own.
     pub(crate) introspectors: Vec<Introspector>,
     /// The identity providers, for the same.
     pub(crate) identity_providers: Vec<IdentityProvider>,
     /// The introspectors that cannot be read, with the first reason: for health.
     pub(crate) broken_introspectors: Vec<(String, String)>,
+}
+
+impl Snapshot {
+    /// The contents and the version of the policies.
+    pub(crate) fn decided_on(&self) -> (u64, u64) {
+        (self.policy_contents, self.policies.version())
+    }
 }
 
 /// The configuration, kept in step with the store.
@@ -72,6 +86,7 @@ async fn read(
     loop {
         let version = store.policy_version();
         let policies = all(store, "AccessPolicy").await?;
+        let tests = all(store, "AccessPolicyTest").await?;
         let introspectors = all(store, "TokenIntrospector").await?;
         let providers = all(store, "IdentityProvider").await?;
         let mut trusted = Vec::new();
@@ -86,11 +101,10 @@ async fn read(
         if store.policy_version() != version {
             continue;
         }
-        let sources = policies.into_iter().map(|stored| PolicySource {
-            content: content(&stored).unwrap_or_default(),
-            id: stored.target.id,
-        });
-        let policies = Arc::new(PolicySet::compile(version, sources.collect()));
+        let policy_contents = contents(&policies);
+        let policies = Arc::new(PolicySet::compile(version, sources(policies)));
+        let policy_tests =
+            tests.iter().map(|test| (test.target.id.clone(), content(test).unwrap_or_default()));
         for (id, issue) in policies.broken() {
             error!(policy = %id, why = issue.diagnostics, "a policy cannot be read and grants nothing");
         }
@@ -106,10 +120,37 @@ async fn read(
         }
         give_systems(&mut checked, &identity_providers);
         identity.replace_introspectors(trusted);
-        let broken_introspectors = broken;
-        let introspectors = checked;
-        return Ok(Snapshot { policies, introspectors, identity_providers, broken_introspectors });
+        return Ok(Snapshot {
+            policies,
+            policy_contents,
+            policy_tests: policy_tests.collect(),
+            introspectors: checked,
+            identity_providers,
+            broken_introspectors: broken,
+        });
     }
+}
+
+/// The stored policies, as they are compiled.
+pub(crate) async fn policy_sources(store: &Store) -> Result<Vec<PolicySource>, StoreError> {
+    all(store, "AccessPolicy").await.map(sources)
+}
+
+fn sources(policies: Vec<Stored>) -> Vec<PolicySource> {
+    let source = |stored: Stored| PolicySource {
+        content: content(&stored).unwrap_or_default(),
+        id: stored.target.id,
+    };
+    policies.into_iter().map(source).collect()
+}
+
+fn contents(policies: &[Stored]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for policy in policies {
+        policy.target.id.as_str().hash(&mut hasher);
+        policy.body.hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 /// One stored introspector, read twice: for the checks between introspectors and for `identity`.

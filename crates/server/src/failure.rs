@@ -182,7 +182,7 @@ fn failed(failure: &Failure) -> Told {
         Failure::Gone => error(StatusCode::GONE, "deleted", "the resource was deleted"),
         Failure::BadRequest(issue) => with(StatusCode::BAD_REQUEST, std::slice::from_ref(issue)),
         Failure::Invalid(issues) => with(StatusCode::UNPROCESSABLE_ENTITY, issues),
-        Failure::Conflict(issue) => with(StatusCode::CONFLICT, std::slice::from_ref(issue)),
+        Failure::Conflict(issues) => with(StatusCode::CONFLICT, issues),
         Failure::VersionConflict => error(
             StatusCode::PRECONDITION_FAILED,
             "conflict",

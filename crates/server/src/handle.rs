@@ -211,7 +211,7 @@ impl Asking<'_> {
         let size = self.size_of(&body, limit);
         let _room = app.body_memory.room(anonymous, size).await;
         let bytes = body::collect(body, &parts.headers, limit).await;
-        let asked = |now| {
+        let asked = |now, query: Option<&str>| {
             if !self.form_is_known {
                 return Err(Refusal::NotAcceptable);
             }
@@ -219,15 +219,15 @@ impl Asking<'_> {
             let body = self.read(&bytes)?;
             let handling = route::handling(&parts.headers);
             let reading = ReadBundle { base_url, now, handling, new_id };
-            route::asked(place, &self.words(), body, reading)
+            route::asked(place, &self.words(query), body, reading)
         };
         serve(app, &credentials, &facts, asked, audit).await
     }
 
-    fn words(&self) -> Words<'_> {
+    fn words<'a>(&'a self, query: Option<&'a str>) -> Words<'a> {
         Words {
             method: &self.parts.method,
-            query: self.parts.uri.query().unwrap_or_default(),
+            query: query.unwrap_or_default(),
             headers: &self.parts.headers,
         }
     }

@@ -17,14 +17,19 @@ mod respond;
 
 mod attempts;
 mod audit;
+mod dev_mode;
 mod endpoints;
+mod explanation;
 mod meters;
 mod sessions;
+mod shadow;
+mod traces;
 
 mod app;
 mod configuration;
 mod directory;
 mod own_types;
+mod policy_tests;
 
 mod bootstrap;
 mod listen;
@@ -38,6 +43,7 @@ pub mod limits;
 pub mod settings;
 
 pub use bootstrap::BootstrapError;
+pub use policy_tests::test_policies;
 pub use run::{ServeError, Started, serve};
 pub use secrets_key::SecretsKeyError;
 pub use tls::TlsError;

@@ -84,3 +84,31 @@ pub const AUTHENTICATED_KNOWN: SignedDuration = SignedDuration::from_hours(24);
 pub const AUTHENTICATED_NOTED_AGAIN: SignedDuration = SignedDuration::from_mins(15);
 /// Entries of each table of attempts.
 pub const ATTEMPTS_REMEMBERED_MAX: u64 = 20_000;
+/// Requests whose decisions are kept for administrators who ask why.
+pub const TRACES_MAX: usize = 10_000;
+/// Bytes of these decisions, about.
+pub const TRACES_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The same, of callers without a credential; theirs drive out no others.
+pub const ANONYMOUS_TRACES_MAX: usize = 1_000;
+/// Bytes of these, about.
+pub const ANONYMOUS_TRACES_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Entries of one Bundle whose decisions are kept, or explained.
+pub const TRACED_ENTRIES_MAX: usize = 100;
+/// Bytes that a kept decision is counted as, besides what was sent and who sent it.
+pub const TRACE_BYTES: usize = 1_024;
+/// Different contents of the policies, the newest first, by which reasons are told.
+pub const TRACED_POLICY_SETS_MAX: usize = 4;
+/// Policies in all of these together.
+pub const TRACED_POLICIES_MAX: usize = 10_000;
+/// Tests of policies that are stored, and run with each change of a policy.
+pub const POLICY_TESTS_MAX: usize = 1_000;
+/// Requests that policies in shadow mode are asked about at one time; more are missed.
+pub const SHADOWS_AT_ONCE: usize = 64;
+/// Bytes of a body, about, that such a policy is asked about.
+pub const SHADOW_BODY_BYTES_MAX: usize = 64 * 1024;
+/// How long it may take.
+pub const SHADOW_S_MAX: Duration = Duration::from_secs(1);
+/// Policies in shadow mode that are counted for.
+pub const SHADOWS_COUNTED_MAX: usize = 1_000;
+/// Examples that are kept of each kind, of each of these policies.
+pub const SHADOW_EXAMPLES_MAX: usize = 20;

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use firewarden_access::{SystemTask, named_issuers};
+use firewarden_access::{PolicySet, SystemTask, named_issuers};
 use firewarden_fhir::search::SearchQuery;
-use firewarden_fhir::{Id, Issue, ResourceType, Target};
+use firewarden_fhir::{Id, Issue, ResourceType, Severity, Target, Timestamp};
 use firewarden_identity::{
-    Introspector, OutboundAllow, SALT_BYTES, SECRET_POINTERS, check_introspector, conflicts,
+    Directory, Introspector, SALT_BYTES, SECRET_POINTERS, check_introspector, conflicts,
     hash_secret, moved_credential, needs_binding, session_token_hash, system_conflicts,
 };
 use firewarden_interactions::OwnTypes;
@@ -17,8 +17,10 @@ use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
-use crate::configuration::{Snapshot, content};
+use crate::app::App;
+use crate::configuration::{self, Snapshot, content};
 use crate::limits;
+use crate::policy_tests::{self, Bench, People, Writes, WrittenTest};
 
 /// Hashes secrets off the runtime's threads, a few at a time.
 pub(crate) struct SecretHasher {
@@ -116,10 +118,57 @@ fn unknown_issuers(
 
 /// The rules, as of one snapshot.
 pub(crate) struct OwnRules<'a> {
-    pub(crate) store: &'a Store,
+    pub(crate) app: &'a App,
     pub(crate) snapshot: &'a Snapshot,
-    pub(crate) outbound: &'a OutboundAllow,
-    pub(crate) hasher: &'a SecretHasher,
+    pub(crate) now: Timestamp,
+    pub(crate) force: Force,
+}
+
+/// Whether what makes tests of policies fail is saved all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Force {
+    /// It is, with warnings.
+    Yes,
+    /// It is refused.
+    No,
+}
+
+impl OwnRules<'_> {
+    /// Whether every test of policies that held still does after the writes.
+    async fn tests_hold(&self, writes: &Writes<'_>) -> Result<Vec<Issue>, Vec<Issue>> {
+        let tests = policy_tests::tests_after(&self.snapshot.policy_tests, writes);
+        if tests.is_empty() || !policy_tests::concerns(writes) {
+            return Ok(Vec::new());
+        }
+        if tests.len() > limits::POLICY_TESTS_MAX {
+            return Err(vec![policy_tests::too_many()]);
+        }
+        let stored = configuration::policy_sources(&self.app.store).await.map_err(|_| {
+            let text = "the policies cannot be read now: try again";
+            vec![Issue::error("transient", text)]
+        })?;
+        let version = self.snapshot.policies.version();
+        let policies = policy_tests::policies_after(version, || stored, writes);
+        let policies = policies.unwrap_or_else(|| Arc::clone(&self.snapshot.policies));
+        let people = People::new(Some(&self.app.directory), writes);
+        let after = self.bench(policies, &people).run(&tests.iter().collect::<Vec<_>>()).await;
+        let failing = |test: &&WrittenTest| {
+            after.iter().any(|outcome| outcome.id == test.0 && outcome.failed.is_some())
+        };
+        let stored: Vec<&WrittenTest> = self.snapshot.policy_tests.iter().filter(failing).collect();
+        let before = self.bench(Arc::clone(&self.snapshot.policies), &self.app.directory);
+        let flipped = policy_tests::flipped(&before.run(&stored).await, after);
+        match self.force {
+            Force::Yes => Ok(policy_tests::issues(&flipped, Severity::Warning)),
+            Force::No if flipped.is_empty() => Ok(Vec::new()),
+            Force::No => Err(policy_tests::issues(&flipped, Severity::Error)),
+        }
+    }
+
+    fn bench<'b>(&'b self, policies: Arc<PolicySet>, people: &'b dyn Directory) -> Bench<'b> {
+        let (store, base_url) = (&self.app.store, self.app.base_url.as_str());
+        Bench { policies, people, store: Some(store), base_url, now: self.now }
+    }
 }
 
 #[async_trait]
@@ -130,7 +179,7 @@ impl OwnTypes for OwnRules<'_> {
         content: &Map<String, Value>,
     ) -> Result<Vec<Issue>, Vec<Issue>> {
         if resource_type.name() == "TokenIntrospector" {
-            return check_introspector(content, self.outbound);
+            return check_introspector(content, &self.app.outbound);
         }
         firewarden_access::own_type::check(resource_type, content)
     }
@@ -141,6 +190,7 @@ impl OwnTypes for OwnRules<'_> {
     ) -> Result<Vec<Issue>, Vec<Issue>> {
         let stored = (&*self.snapshot.introspectors, &*self.snapshot.identity_providers);
         let mut warnings = system_conflicts(stored, writes).map_err(|issue| vec![issue])?;
+        warnings.extend(self.tests_hold(writes).await?);
         let written = of_type(writes, "TokenIntrospector");
         let policies = of_type(writes, "AccessPolicy");
         warnings.extend(unknown_issuers(&policies, &written, &self.snapshot.introspectors));
@@ -151,7 +201,7 @@ impl OwnTypes for OwnRules<'_> {
         // Those that the same request replaces or deletes are judged by what it writes.
         let stays = |other: &&Introspector| !written.iter().any(|(id, _)| *id == other.id());
         let others: Vec<_> = self.snapshot.introspectors.iter().filter(stays).collect();
-        let unbound = users_unbound(self.store, &self.snapshot.introspectors).await;
+        let unbound = users_unbound(&self.app.store, &self.snapshot.introspectors).await;
         for (id, content) in written {
             let Some(content) = content else {
                 continue;
@@ -184,7 +234,7 @@ impl OwnTypes for OwnRules<'_> {
             "Session" => Some(session_token_hash(&secret)),
             // A hash that another server made is kept as it is, and authenticates nobody.
             _ if secret.starts_with("$s0$") => Some(Zeroizing::new(secret.as_bytes().to_vec())),
-            _ => self.hasher.hash(secret).await,
+            _ => self.app.hasher.hash(secret).await,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use firewarden_access::{
-    Asker, Caller, Denial, DenialReason, Permitted, PolicyDatabase, RequestFacts, decide,
+    Asker, Caller, Denial, DenialReason, Permitted, PolicyDatabase, RequestFacts, decide, explain,
 };
 use firewarden_fhir::request::{NotServed, Routed};
 use firewarden_fhir::search::SearchQuery;
@@ -18,12 +18,17 @@ use firewarden_interactions::{Failure, Outcome, perform};
 use futures_util::{StreamExt, stream};
 
 use crate::app::App;
+use crate::arrival::RequestId;
 use crate::attempts::Attempt;
 use crate::audit::AuditRecord;
 use crate::configuration::Snapshot;
+use crate::dev_mode::{self, Besides};
+use crate::explanation;
 use crate::failure::Refusal;
-use crate::route::Asked;
-use crate::{endpoints, limits};
+use crate::own_types::Force;
+use crate::route::{self, Asked};
+use crate::traces::{Decided, Line};
+use crate::{endpoints, limits, shadow};
 
 /// What a request is answered with.
 pub(crate) enum Answer {
@@ -43,6 +48,10 @@ pub(crate) struct Moment<'a> {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) caller: Arc<Caller>,
     pub(crate) facts: Arc<RequestFacts>,
+    /// What an administrator asked for besides.
+    besides: Besides,
+    /// Whether policies are saved whatever their tests say.
+    force: Force,
     /// What the rules of policies ask, within the request's budget of time.
     pub(crate) database: Arc<dyn PolicyDatabase>,
     pub(crate) now: Timestamp,
@@ -67,6 +76,7 @@ impl Moment<'_> {
         }
         let now = crate::app::now();
         let caller = authenticate(self.app, self.credentials, &self.facts, now, audit).await?;
+        let caller = self.besides.caller(self.app, &snapshot, caller, now).await?;
         Ok(Self { snapshot, caller, now, ..self })
     }
 }
@@ -77,18 +87,24 @@ pub(crate) async fn serve(
     app: &App,
     credentials: &Credentials<'_>,
     facts: &Arc<RequestFacts>,
-    asked: impl Fn(Timestamp) -> Result<Asked, Refusal>,
+    asked: impl Fn(Timestamp, Option<&str>) -> Result<Asked, Refusal>,
     audit: &mut AuditRecord,
 ) -> Result<Answer, Refusal> {
     for _ in 0..limits::DECISIONS_MAX {
         let now = crate::app::now();
         let snapshot = app.configuration.current().await.map_err(Failure::from)?;
         let caller = authenticate(app, credentials, facts, now, audit).await?;
-        let asked = asked(now).map_err(|refusal| hide_from_anonymous(&caller, refusal))?;
-        let facts = Arc::clone(facts);
+        let (besides, facts) = dev_mode::besides(app, &snapshot, &caller, facts, now);
+        let caller = besides.caller(app, &snapshot, caller, now).await?;
+        besides.note(audit);
+        let asked = asked(now, facts.query_string.as_deref())
+            .map_err(|refusal| hide_from_anonymous(&caller, refusal))?;
         let database = app.store.policy_database();
-        let moment = Moment { app, credentials, snapshot, caller, facts, database, now };
+        let force = route::force(facts.query_string.as_deref());
+        let moment =
+            Moment { app, credentials, snapshot, caller, facts, besides, force, database, now };
         let answer = match asked {
+            asked if moment.besides.explain => Ok(explained(&moment, asked, audit).await),
             Asked::One(routed) if routed.interaction == Interaction::Metrics => {
                 metrics(&moment, *routed, audit).await.map(Answer::Metrics)
             }
@@ -138,6 +154,37 @@ fn hide_from_anonymous(caller: &Caller, refusal: Refusal) -> Refusal {
     if caller.is_anonymous() { Refusal::CredentialNeeded } else { refusal }
 }
 
+/// The explanation of a decision in the place of its answer: nothing is done.
+async fn explained(moment: &Moment<'_>, asked: Asked, audit: &mut AuditRecord) -> Answer {
+    let told = match asked {
+        Asked::One(routed) => {
+            audit.interaction(&routed.interaction);
+            one_explained(moment, *routed).await
+        }
+        Asked::Bundle(bundle) => {
+            let mut entries = Vec::new();
+            for entry in bundle.entries.into_iter().take(limits::TRACED_ENTRIES_MAX) {
+                entries.push(match entry {
+                    Ok(BundleEntry { routed, query }) => {
+                        one_explained(&moment.of_entry(query.as_deref()), routed).await
+                    }
+                    Err(defect) => refusal_of(defect).told().outcome,
+                });
+            }
+            serde_json::json!({"entries": entries})
+        }
+    };
+    audit.explained();
+    Answer::One(Outcome::Made(told.to_string()))
+}
+
+async fn one_explained(moment: &Moment<'_>, routed: Routed) -> serde_json::Value {
+    let Routed { interaction, defect } = routed;
+    let line = Line::of(&interaction);
+    let explanation = explain(&moment.snapshot.policies, moment.asker(), interaction).await;
+    explanation::of_request(&line, &moment.caller, &explanation, defect.as_ref())
+}
+
 /// Decides and performs one interaction.
 async fn one(
     moment: &Moment<'_>,
@@ -168,21 +215,52 @@ async fn permit(
 ) -> Result<(Permitted, Option<firewarden_fhir::Issue>), Refusal> {
     let Routed { interaction, defect } = routed;
     audit.interaction(&interaction);
+    let (snapshot, asker) = (&moment.snapshot, moment.asker());
+    let (line, on) = (Line::of(&interaction), snapshot.decided_on());
+    moment.app.traces.decided_on(snapshot.policy_contents, &snapshot.policies);
+    let (request, entry) = audit.place();
     match decided(moment, interaction).await {
         Ok(permitted) => {
             audit.permitted(&permitted);
+            if snapshot.policies.shadow_may_refuse(permitted.granted_by()) {
+                let granted_by = permitted.granted_by().to_vec();
+                shadow(moment, permitted.interaction().clone(), granted_by, request);
+            }
+            let decided = Decided::allowed(line, &asker, on, &permitted).await;
+            moment.app.traces.keep(request, entry, decided);
             Ok((permitted, defect))
         }
         Err(denial) => {
             audit.denied(&denial);
-            Err(match denial.reason {
-                DenialReason::TooManyPolicies => Refusal::TooManyPolicies,
-                _ if denial.anonymous => Refusal::CredentialNeeded,
-                DenialReason::NotGranted => Refusal::Forbidden,
-                DenialReason::InsufficientScope => Refusal::InsufficientScope,
+            if !snapshot.policies.shadows().is_empty() {
+                shadow(moment, Interaction::clone(&denial.interaction), Vec::new(), request);
+            }
+            let on = (on, snapshot.policies.as_ref());
+            let decided = Decided::refused(line, &asker, on, &denial).await;
+            moment.app.traces.keep(request, entry, decided);
+            Err(match (denial.reason, denial.anonymous) {
+                (DenialReason::TooManyPolicies, _) => Refusal::TooManyPolicies,
+                (DenialReason::NotGranted | DenialReason::InsufficientScope, true) => {
+                    Refusal::CredentialNeeded
+                }
+                (DenialReason::NotGranted, false) => Refusal::Forbidden,
+                (DenialReason::InsufficientScope, false) => Refusal::InsufficientScope,
             })
         }
     }
+}
+
+/// Lets policies in shadow mode be asked about what was decided, beside the request.
+fn shadow(
+    moment: &Moment<'_>,
+    interaction: Interaction,
+    granted_by: Vec<String>,
+    request: RequestId,
+) {
+    let asker = Asker { database: moment.app.store.policy_database(), ..moment.asker() };
+    let policies = Arc::clone(&moment.snapshot.policies);
+    let decided = shadow::Decided { policies, asker, interaction, granted_by, request };
+    moment.app.shadow.watch(decided);
 }
 
 async fn decided(moment: &Moment<'_>, interaction: Interaction) -> Result<Permitted, Denial> {
@@ -196,6 +274,7 @@ async fn act(moment: &Moment<'_>, permitted: Permitted) -> Result<Outcome, Refus
         Interaction::TestPolicy(request) => return endpoints::test_policy(moment, request).await,
         Interaction::TestMatcho(sent) => return endpoints::test_matcho(sent),
         Interaction::TestToken(token) => return Ok(endpoints::test_token(moment, token).await),
+        Interaction::Explain(asked) => return endpoints::explain(moment, asked).await,
         Interaction::HealthDetails => return Ok(endpoints::health_details(moment).await),
         Interaction::Metrics
         | Interaction::Read(_)
@@ -212,7 +291,7 @@ async fn act(moment: &Moment<'_>, permitted: Permitted) -> Result<Outcome, Refus
         | Interaction::HistoryType(..)
         | Interaction::HistorySystem(_) => {}
     }
-    let own_rules = moment.app.own_rules(&moment.snapshot);
+    let own_rules = moment.app.own_rules(&moment.snapshot, moment.now, moment.force);
     let caller = identity_of(&moment.caller);
     let ports = moment.app.ports(&own_rules, &caller, moment.now);
     Ok(perform(ports, permitted).await?)
@@ -277,11 +356,11 @@ async fn transaction(
 ) -> Result<Vec<Result<Outcome, Refusal>>, Refusal> {
     let mut permitted = Vec::with_capacity(entries.len());
     let mut first_defect = None;
-    for entry in entries {
+    for (index, entry) in entries.into_iter().enumerate() {
         tokio::task::yield_now().await;
         match entry {
             Ok(BundleEntry { routed, query }) => {
-                let mut audit = audit.of_entry();
+                let mut audit = audit.of_entry(index);
                 let decided = permit(&moment.of_entry(query.as_deref()), routed, &mut audit).await;
                 audit.entry_event(&moment.app.meters);
                 let (permit, defect) = decided?;
@@ -297,7 +376,7 @@ async fn transaction(
     if let Some(defect) = first_defect {
         return Err(defect);
     }
-    let own_rules = moment.app.own_rules(&moment.snapshot);
+    let own_rules = moment.app.own_rules(&moment.snapshot, moment.now, moment.force);
     let caller = identity_of(&moment.caller);
     let ports = moment.app.ports(&own_rules, &caller, moment.now);
     let outcomes = perform_transaction(ports, permitted).await?;
@@ -312,10 +391,10 @@ async fn batch(
     audit: &AuditRecord,
 ) -> Vec<Result<Outcome, Refusal>> {
     let answered = &AtomicUsize::new(0);
-    let one_entry = |entry: Result<BundleEntry, EntryDefect>| async {
+    let one_entry = |(index, entry): (usize, Result<BundleEntry, EntryDefect>)| async move {
         // Thousands of refusals await nothing: other requests, and this one's time-out, get a turn.
         tokio::task::yield_now().await;
-        let mut audit = audit.of_entry();
+        let mut audit = audit.of_entry(index);
         let answer = match entry {
             Ok(_) if answered.load(Ordering::Relaxed) >= BUNDLE_ANSWER_BYTES_MAX => {
                 Err(Refusal::Failed(Failure::AnswerTooLarge))
@@ -331,7 +410,7 @@ async fn batch(
         answered.fetch_add(bytes, Ordering::Relaxed);
         answer
     };
-    stream::iter(entries.into_iter().map(one_entry))
+    stream::iter(entries.into_iter().enumerate().map(one_entry))
         .buffered(limits::BATCH_ENTRIES_AT_ONCE)
         .collect()
         .await

@@ -2,13 +2,14 @@
 
 use firewarden_fhir::request::{Body, NotServed, RestRequest, Routed};
 use firewarden_fhir::search::Handling;
-use firewarden_fhir::{Interaction, Issue, ResourceType, SentToken};
+use firewarden_fhir::{Explain, Interaction, Issue, ResourceType, SentToken};
 use firewarden_interactions::bundle::{BundleRequest, ReadBundle, bundle_of_array};
 use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE};
 use http::{HeaderMap, HeaderName, Method};
 use serde_json::Value;
 
 use crate::failure::Refusal;
+use crate::own_types::Force;
 
 /// The routes that are answered without a decision. This list is the whole of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +75,14 @@ pub(crate) enum Place<'p> {
     TestMatcho,
     /// `/auth/test-token`.
     TestToken,
+    /// `/auth/decisions/[request id]`.
+    Decision(&'p str),
+    /// `/auth/explain`.
+    Explain,
+    /// `/auth/policy-tests`.
+    PolicyTests,
+    /// `/auth/shadow`.
+    Shadow,
     /// `/auth/token`, in another way than it is served.
     Token,
     /// `/metrics`.
@@ -92,12 +101,21 @@ impl<'p> Place<'p> {
             "/$matcho" => return Ok(Self::TestMatcho),
             "/auth/test-token" => return Ok(Self::TestToken),
             "/auth/token" => return Ok(Self::Token),
+            "/auth/explain" => return Ok(Self::Explain),
+            "/auth/policy-tests" => return Ok(Self::PolicyTests),
+            "/auth/shadow" => return Ok(Self::Shadow),
             "/metrics" => return Ok(Self::Metrics),
             "/health/ready" => return Ok(Self::HealthDetails),
             _ => {}
         }
         if let Some(below) = path.strip_prefix("/fhir/") {
             return Ok(Self::Fhir(below));
+        }
+        let is_id = |id: &&str| {
+            !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        };
+        if let Some(id) = path.strip_prefix("/auth/decisions/").filter(is_id) {
+            return Ok(Self::Decision(id));
         }
         let below = path.strip_prefix('/').ok_or(NotServed::BadPath)?;
         let first = below.split('/').next().unwrap_or_default();
@@ -136,10 +154,12 @@ pub(crate) fn asked(
     match place {
         Place::Base => bundle(words.method, body, reading),
         Place::Fhir(path) | Place::Own(path) => {
+            let query =
+                if reads { words.query.to_owned() } else { without_force(path, words.query) };
             let request = RestRequest {
                 method: words.method.as_str(),
                 path,
-                query: words.query,
+                query: &query,
                 body,
                 if_match: header(words, &IF_MATCH),
                 if_none_exist: header(words, &IF_NONE_EXIST).filter(|_| !reads),
@@ -164,12 +184,26 @@ pub(crate) fn asked(
             let (token, defect) = sent_token(body);
             Ok(one(Interaction::TestToken(token), defect))
         }
+        Place::Decision(id) if reads => Ok(explain(Explain::Decision((*id).to_owned()), None)),
+        Place::Shadow if reads => Ok(explain(Explain::Shadow, None)),
+        Place::Explain if posts => {
+            let (value, defect) = object(body);
+            Ok(explain(Explain::Request(value), defect))
+        }
+        Place::PolicyTests if posts => {
+            let (value, defect) = object(body);
+            Ok(explain(Explain::PolicyTests(value), defect))
+        }
         Place::Metrics if reads => Ok(one(Interaction::Metrics, None)),
         Place::UserInfo
         | Place::HealthDetails
         | Place::TestPolicy
         | Place::TestMatcho
         | Place::TestToken
+        | Place::Decision(_)
+        | Place::Explain
+        | Place::PolicyTests
+        | Place::Shadow
         | Place::Token
         | Place::Metrics => Err(Refusal::NotServed(NotServed::Method)),
     }
@@ -177,6 +211,10 @@ pub(crate) fn asked(
 
 fn one(interaction: Interaction, defect: Option<Issue>) -> Asked {
     Asked::One(Box::new(Routed { interaction, defect }))
+}
+
+fn explain(asked: Explain, defect: Option<Issue>) -> Asked {
+    one(Interaction::Explain(asked), defect)
 }
 
 fn object(body: Body) -> (Value, Option<Issue>) {
@@ -223,6 +261,24 @@ fn bundle(method: &Method, body: Body, reading: ReadBundle<'_>) -> Result<Asked,
         _ => return Err(Refusal::NotServed(NotServed::Method)),
     };
     reading.read(value).map(Asked::Bundle).map_err(Refusal::BadRequest)
+}
+
+/// The parameter by which a policy is saved whatever its tests say.
+const FORCE: &str = "force=true";
+
+/// Whether policies are saved whatever their tests say: of a Bundle, its own URL says it.
+pub(crate) fn force(query: Option<&str>) -> Force {
+    let says_so = query.unwrap_or_default().split('&').any(|part| part == FORCE);
+    if says_so { Force::Yes } else { Force::No }
+}
+
+/// The query of a write, without what is about the tests of policies and no condition.
+fn without_force(path: &str, query: &str) -> String {
+    let of = path.split('/').next().unwrap_or_default();
+    if !matches!(of, "AccessPolicy" | "AccessPolicyTest") {
+        return query.to_owned();
+    }
+    query.split('&').filter(|part| *part != FORCE).collect::<Vec<_>>().join("&")
 }
 
 const IF_NONE_EXIST: HeaderName = HeaderName::from_static("if-none-exist");

@@ -22,7 +22,9 @@ use crate::meters::Meters;
 use crate::own_types::SecretHasher;
 use crate::secrets_key::{self, SecretsKeyError};
 use crate::settings::{Settings, SettingsError};
+use crate::shadow::ShadowWatch;
 use crate::tls::{self, TlsError};
+use crate::traces::Traces;
 use crate::{limits, listen, logging, sessions};
 
 /// Why the server did not start. Each is one line that says what to mend.
@@ -92,6 +94,9 @@ pub async fn serve(
     let public_url = public_url.unwrap_or_else(|| format!("{scheme}://{address}"));
     if tls.is_none() && !address.ip().is_loopback() {
         warn!(%address, "listening without TLS beyond this machine: put a proxy with TLS before it");
+    }
+    if settings.dev_mode {
+        warn!("dev mode: administrators may act as any user and are told of decisions");
     }
     let app = Arc::new(open(settings, public_url).await?);
     let served = serve_opened(&app, socket, tls, stop, started).await;
@@ -169,6 +174,8 @@ async fn open(settings: Settings, public_url: String) -> Result<App, ServeError>
         hasher: SecretHasher::new(),
         attempts: Attempts::new(),
         meters: Meters::default(),
+        traces: Traces::new(),
+        shadow: Arc::new(ShadowWatch::new()),
         body_memory: BodyMemory::new(),
         stopping: AtomicBool::new(false),
         settings,

@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use crate::app::{App, new_id};
 use crate::configuration::content;
 use crate::limits;
+use crate::own_types::Force;
 
 /// A token that was issued, to be told this once.
 pub(crate) struct Issued {
@@ -67,7 +68,7 @@ async fn keep(app: &App, interaction: Interaction, now: Timestamp) -> Result<(),
     let not_ours = || Failure::Unavailable("not a task with sessions".to_owned());
     let permitted = permitted.ok_or_else(not_ours)?;
     let snapshot = app.configuration.current().await?;
-    let own_rules = app.own_rules(&snapshot);
+    let own_rules = app.own_rules(&snapshot, now, Force::Yes);
     perform(app.ports(&own_rules, "sessions", now), permitted).await.map(drop)
 }
 

@@ -43,6 +43,9 @@ pub struct Matching {
     /// The resource that the writes around it take this one for: when the search leads to another,
     /// the write is refused, for what depends on it to be made anew. `None` where nothing does.
     pub expected: Option<Target>,
+    /// Whether the client chose the id of what is created: then it needs every row of the type, as
+    /// a [`Change::Put`] without a condition does, or it is refused as not being there.
+    pub id_sent: bool,
 }
 
 /// What happens to a resource.

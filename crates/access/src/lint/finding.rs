@@ -28,6 +28,8 @@ pub enum LintRule {
     OpenInclude,
     /// A rule that speaks of one of our own types and does not reach it.
     OwnTypeOutOfReach,
+    /// A rule that names an own type that rights are made of, and no method.
+    OwnTypeWritable,
     /// An attribute of the policy besides its rule, or a doubt of the rule's own engine.
     Policy,
     /// An expression on `uri` that other paths match.
@@ -52,6 +54,7 @@ impl LintRule {
             Self::OneOfSiblings => "one-of-siblings",
             Self::OpenInclude => "open-include",
             Self::OwnTypeOutOfReach => "own-type-out-of-reach",
+            Self::OwnTypeWritable => "own-type-writable",
             Self::Policy => "policy",
             Self::UnanchoredUri => "unanchored-uri",
             Self::UnguardedPath => "unguarded-path",

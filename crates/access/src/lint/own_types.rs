@@ -1,16 +1,19 @@
-//! Rules that look meant for our own types and do not reach them.
+//! Rules that look meant for our own types and do not reach them, and that reach them further than
+//! they look.
 
 use firewarden_fhir::ResourceType;
 use serde_json::{Map, Value};
 
 use super::{Finding, Findings, LintRule};
 use crate::element_path::ElementPath;
-use crate::engine::Engine;
+use crate::engine::{Engine, Required};
+use crate::rule::is_made_of_rights;
 
 /// The attributes that hold rules.
 const RULES: &[&str] = &["schema", "matcho", "sql", "and", "or"];
 
-/// Tells of each own type that the rule speaks of and does not reach.
+/// Tells of each own type that the rule speaks of and does not reach, and of each that it lets be
+/// written as it asks for no method.
 pub(super) fn look(
     policy: &Map<String, Value>,
     engine: &Engine,
@@ -25,6 +28,15 @@ pub(super) fn look(
         let reached = |of: ResourceType| {
             engine.names(of) || rows.is_some_and(|rows| rows.get(of.name()).is_some())
         };
+        let of_rights =
+            ResourceType::all().filter(|of| is_made_of_rights(*of) && engine.names(*of));
+        for of in of_rights.filter(|_| rows.is_none() && !asks_how(engine)) {
+            let told = format!("the rule names `{of}` and no method: it grants writing it, too");
+            let finding = Finding::new(LintRule::OwnTypeWritable, &at.member(name), told)
+                .example(format!("`PUT /{of}/x`, with what makes the caller an administrator"))
+                .remedy("ask for the method or the operation, as in `request-method: get`");
+            findings.add(finding);
+        }
         for of in ResourceType::all().filter(|of| of.is_own() && !reached(*of)) {
             if texts.iter().any(|text| speaks_of(text, of)) {
                 let told = format!("the rule speaks of `{of}` and does not reach it");
@@ -39,6 +51,12 @@ pub(super) fn look(
             }
         }
     }
+}
+
+/// Whether the rule holds only for some methods or operations.
+fn asks_how(engine: &Engine) -> bool {
+    let Required { methods, operations, types: _, uris: _ } = engine.required();
+    methods.is_some() || operations.is_some()
 }
 
 fn speaks_of(text: &str, of: ResourceType) -> bool {

@@ -1,6 +1,6 @@
 //! Reads a stored AccessPolicy: what is wrong with it, or the policy it makes.
 
-use firewarden_fhir::{Issue, TimeRange};
+use firewarden_fhir::{Id, Issue, TimeRange};
 use serde_json::{Map, Value};
 
 use super::{Link, Period, Policy, PolicyRows};
@@ -12,6 +12,8 @@ use crate::nearest::suggestion;
 pub(crate) struct Read {
     /// The policy; `None` for one that is stored and never considered.
     pub(crate) policy: Option<Policy>,
+    /// In shadow mode, the ids of the policies that it would take the place of.
+    pub(crate) shadow: Option<Vec<String>>,
     /// Doubts about it.
     pub(crate) warnings: Vec<Issue>,
 }
@@ -34,12 +36,10 @@ const ATTRIBUTES: &[&str] = &[
     "active",
     "period",
     "mode",
+    "replaces",
     "type",
     "rpc",
 ];
-
-/// Attributes that would change what a policy grants, and that this version does not serve.
-const NOT_SERVED: &[&str] = &["mode"];
 
 /// Values of `type`, and of `engine`, that mark a policy for remote procedure calls.
 const RPC: &[&str] = &["rpc", "allow-rpc", "matcho-rpc"];
@@ -55,6 +55,7 @@ pub(crate) fn read(content: &Map<String, Value>) -> Result<Read, Vec<Issue>> {
     let active = reader.active();
     let period = reader.period();
     let rows = reader.rows();
+    let shadow = reader.shadow();
     let engine = if is_rpc { None } else { reader.engine() };
     if engine.as_ref().is_some_and(Engine::always_holds) && role_name.is_none() {
         reader.subjects(links.as_deref(), rows.as_ref());
@@ -67,7 +68,7 @@ pub(crate) fn read(content: &Map<String, Value>) -> Result<Read, Vec<Issue>> {
         let required = engine.required();
         Policy { links, role_name, period, rows, engine, required }
     });
-    Ok(Read { policy, warnings: reader.warnings })
+    Ok(Read { policy, shadow, warnings: reader.warnings })
 }
 
 struct Reader<'a> {
@@ -91,10 +92,7 @@ impl Reader<'_> {
 
     fn attributes(&mut self) {
         for name in self.content.keys() {
-            if NOT_SERVED.contains(&name.as_str()) {
-                let told = format!("`{name}` is not served by this version");
-                self.refuse("not-supported", told, at(name));
-            } else if !ATTRIBUTES.contains(&name.as_str()) {
+            if !ATTRIBUTES.contains(&name.as_str()) {
                 let near = suggestion(name, ATTRIBUTES);
                 let told = format!("an AccessPolicy has no attribute `{name}`{near}");
                 self.refuse("structure", told, at(name));
@@ -165,6 +163,42 @@ impl Reader<'_> {
             self.refuse("value", "`roleName` is a text: the `name` of a Role", at("roleName"));
         }
         name.map(str::to_owned)
+    }
+
+    /// In shadow mode, the policies that it would take the place of.
+    fn shadow(&mut self) -> Option<Vec<String>> {
+        let replaces = self.replaces();
+        match self.content.get("mode").map(Value::as_str) {
+            Some(Some("shadow")) => return Some(replaces),
+            None | Some(Some("enforce")) => {}
+            Some(_) => {
+                let told = "`mode` is `shadow`, for a policy that grants nothing and is watched, or \
+                            `enforce`, which is the default";
+                self.refuse("value", told, at("mode"));
+            }
+        }
+        if self.content.contains_key("replaces") {
+            let told = "only a policy in `mode: shadow` replaces others";
+            self.refuse("invalid", told, at("replaces"));
+        }
+        None
+    }
+
+    fn replaces(&mut self) -> Vec<String> {
+        let Some(value) = self.content.get("replaces") else {
+            return Vec::new();
+        };
+        let ids = value.as_array().map(|ids| {
+            ids.iter().map(|id| id.as_str().filter(|id| Id::parse(id).is_some()).map(str::to_owned))
+        });
+        match ids.map(Iterator::collect::<Option<Vec<String>>>) {
+            Some(Some(ids)) => ids,
+            Some(None) | None => {
+                let told = "`replaces` is a list of the ids of AccessPolicies";
+                self.refuse("value", told, at("replaces"));
+                Vec::new()
+            }
+        }
     }
 
     fn active(&mut self) -> bool {

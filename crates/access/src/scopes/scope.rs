@@ -4,7 +4,7 @@ use firewarden_fhir::ResourceType;
 
 /// Whose resources a scope is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Context {
+pub(super) enum Whose {
     /// Those of the patient of the launch.
     Patient,
     /// Those that the user may reach: what the policies say.
@@ -37,7 +37,7 @@ impl Right {
 /// One scope.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Scope<'a> {
-    pub(super) context: Context,
+    pub(super) whose: Whose,
     /// `None` for `*`.
     of: Option<ResourceType>,
     rights: Vec<Right>,
@@ -48,11 +48,11 @@ pub(super) struct Scope<'a> {
 impl<'a> Scope<'a> {
     /// Reads a scope of either version. `None` for what is none, such as `openid`.
     pub(super) fn parse(text: &'a str) -> Option<Self> {
-        let (context, rest) = text.split_once('/')?;
-        let context = match context {
-            "patient" => Context::Patient,
-            "user" => Context::User,
-            "system" => Context::System,
+        let (whose, rest) = text.split_once('/')?;
+        let whose = match whose {
+            "patient" => Whose::Patient,
+            "user" => Whose::User,
+            "system" => Whose::System,
             _ => return None,
         };
         let (name, rest) = rest.split_once('.')?;
@@ -70,7 +70,7 @@ impl<'a> Scope<'a> {
             ("*", None) => Right::ALL.map(|(_, right)| right).to_vec(),
             (letters, _) => letters_of(letters)?,
         };
-        Some(Self { context, of, rights, query })
+        Some(Self { whose, of, rights, query })
     }
 
     /// Whether it lets do that.

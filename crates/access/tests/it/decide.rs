@@ -1,6 +1,6 @@
 //! Decisions, case by case: the policies, the caller, the request, and what is expected.
 
-use firewarden_access::{Considered, Denial, Permitted, Reach, Verdict};
+use firewarden_access::{Considered, Denial, DenialReason, Permitted, Reach, Verdict};
 use firewarden_fhir::search::{Criterion, SearchQuery, SortBy};
 use firewarden_fhir::{Interaction, ResourceType};
 use serde_json::{Map, Value, json};
@@ -100,20 +100,40 @@ fn a_denial_lists_no_more_policies_than_its_limit() {
 }
 
 #[test]
-fn policies_beyond_the_limit_of_a_decision_grant_nothing() {
+fn a_request_that_more_policies_concern_than_the_limit_is_refused() {
     let max = firewarden_access::limits::POLICIES_PER_DECISION_MAX;
     let last = max;
     let policy = |index| {
-        let key = if index == last { "uri" } else { "user" };
+        let key = if index == last { "uri" } else { "jwt" };
         json!({"id": format!("p{index:06}"), "engine": "json-schema", "schema": {"required": [key]}})
     };
-    let anonymous = cases::caller(&json!({}));
-    let all = many(max + 1, policy);
-    let decided = |list: &Value| {
-        cases::decided(&cases::policies(list), &anonymous, "GET /fhir/Patient", None).is_ok()
+    let mut all = many(max + 1, policy);
+    let decided = |list: &Value, caller: Value| {
+        let (set, caller) = (cases::policies(list), cases::caller(&caller));
+        cases::decided(&set, &caller, "GET /fhir/Patient", None).map_err(|denial| denial.reason)
     };
-    assert!(!decided(&all));
-    assert!(decided(&Value::Array(all.as_array().unwrap()[1..].to_vec())));
+    let refused = decided(&all, json!({})).unwrap_err();
+    assert_eq!(refused, DenialReason::TooManyPolicies);
+    let fewer = Value::Array(all.as_array().unwrap()[1..].to_vec());
+    assert!(decided(&fewer, json!({})).is_ok());
+    // Who can mend it is not shut out.
+    let admin = json!({"id": "z", "engine": "allow", "link": [{"reference": "User/adm"}]});
+    all.as_array_mut().unwrap().push(admin);
+    assert!(decided(&all, json!({"user": {"id": "adm"}})).is_ok());
+}
+
+#[test]
+fn scopes_beyond_their_limit_are_not_looked_at() {
+    let max = firewarden_access::limits::SCOPES_MAX;
+    let list = json!([{"id": "a", "engine": "json-schema", "schema": {"required": ["uri"]}}]);
+    let set = cases::policies(&list);
+    let decided = |before: usize| {
+        let scope = format!("{}user/Patient.s", "openid ".repeat(before));
+        let caller = cases::caller(&json!({"jwt": {"atv": 2, "scope": scope}}));
+        cases::decided(&set, &caller, "GET /fhir/Patient", None).is_ok()
+    };
+    assert!(decided(max - 1));
+    assert!(!decided(max));
 }
 
 #[test]
@@ -146,10 +166,10 @@ fn what_is_reached_on_the_way_needs_a_plain_search_of_its_own() {
 
 /// What is searched with `line`.
 fn query(line: &str) -> SearchQuery {
-    match cases::interaction(line, None) {
-        Interaction::Search(query, _) => query,
-        other => panic!("{line}: {other:?}"),
-    }
+    let Interaction::Search(query, _) = cases::interaction(line, None) else {
+        panic!("{line} is no search");
+    };
+    query
 }
 
 #[test]

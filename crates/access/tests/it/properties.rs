@@ -1,6 +1,8 @@
 //! Properties of every decision.
 
-use firewarden_access::PolicySet;
+use firewarden_access::{PolicySet, Reach, RowFilter};
+use firewarden_fhir::ResourceType;
+use firewarden_fhir::search::{Criterion, ReferenceValue, TokenValue};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -125,5 +127,176 @@ proptest! {
         let is_saved = firewarden_access::own_type::check(of, &cases::object(&policy)).is_ok();
         let policies: Arc<PolicySet> = cases::policies(&json!([policy]));
         prop_assert_eq!(is_saved, policies.broken().is_empty());
+    }
+}
+
+/// Policies that grant different rows of Observations, or none.
+fn policies_with_rows() -> Vec<Value> {
+    let rules = [json!({"required": ["uri"]}), json!({"required": ["user"]})];
+    let rows = [
+        json!("*"),
+        json!("status=final"),
+        json!("status=final&code=x"),
+        json!("subject=Patient/{{user.data.x}}"),
+        json!("subject=Patient/{{jwt.patient}}"),
+        json!("nosuch=1"),
+    ];
+    let mut policies = Vec::new();
+    for (rule, rows) in rules.iter().flat_map(|rule| rows.iter().map(move |rows| (rule, rows))) {
+        policies.push(json!({
+            "id": format!("p{:02}", policies.len()), "engine": "json-schema", "schema": rule,
+            "rows": {"Observation": rows},
+        }));
+    }
+    policies
+}
+
+fn observation() -> ResourceType {
+    ResourceType::parse("Observation").unwrap()
+}
+
+/// The rows of Observations that a search of them has; nothing where it is refused.
+fn rows_of(policies: &[Value], caller: &Value) -> RowFilter {
+    let set = cases::policies(&json!(policies));
+    let permit = cases::decided(&set, &cases::caller(caller), "GET /fhir/Observation", None);
+    match permit {
+        Ok(permit) => cases::answer(permit.rows(observation())),
+        // A policy that lists another type: the rows of one that is not granted.
+        Err(_) => {
+            let elsewhere = json!([{"id": "e", "engine": "allow", "rows": {"Basic": "_id=x"}}]);
+            let set = cases::policies(&elsewhere);
+            let nobody = cases::caller(&json!({}));
+            let permit = cases::decided(&set, &nobody, "GET /fhir/Basic", None).unwrap();
+            cases::answer(permit.rows(observation()))
+        }
+    }
+}
+
+/// The alternatives that the rows consist of; `None` for every row.
+fn alternatives(rows: &RowFilter) -> Option<Vec<Vec<Criterion>>> {
+    match rows.reach() {
+        Reach::Nothing => Some(Vec::new()),
+        Reach::Some([Criterion::Any(alternatives)]) => Some(alternatives.clone()),
+        Reach::Some(criteria) => Some(vec![criteria.to_vec()]),
+        Reach::Everything => None,
+    }
+}
+
+fn any_scope() -> impl Strategy<Value = String> {
+    let context = prop::sample::select(vec!["patient", "user", "system", "launch"]);
+    let of = prop::sample::select(vec!["*", "Observation", "Patient", "User", "Nosuch"]);
+    let rights = prop::sample::select(vec![
+        "read",
+        "write",
+        "*",
+        "rs",
+        "s",
+        "cruds",
+        "rs?status=final",
+        "s?code=x&status=final",
+        "rs?nosuch=1",
+        "rs?_count=1",
+        "",
+    ]);
+    (context, of, rights).prop_map(|(context, of, rights)| format!("{context}/{of}.{rights}"))
+}
+
+proptest! {
+    #[test]
+    fn a_further_policy_takes_no_row_away(
+        chosen in prop::sample::subsequence(policies_with_rows(), 0..6),
+        more in prop::sample::select(policies_with_rows()),
+        x in prop::option::of("[a-z,/]{0,3}"),
+    ) {
+        let caller = json!({"user": {"data": {"x": x}}, "jwt": {"patient": "p"}});
+        let before = alternatives(&rows_of(&chosen, &caller));
+        let with_more: Vec<Value> =
+            chosen.iter().filter(|policy| policy["id"] != more["id"]).cloned().chain([more.clone()]).collect();
+        match (before, alternatives(&rows_of(&with_more, &caller))) {
+            (_, None) => {}
+            (None, Some(_)) => prop_assert!(false, "every row became some"),
+            (Some(before), Some(after)) => {
+                prop_assert!(before.iter().all(|criteria| after.contains(criteria)));
+            }
+        }
+    }
+
+    #[test]
+    fn scopes_only_narrow(
+        chosen in prop::sample::subsequence(policies_with_rows(), 1..4),
+        scopes in prop::collection::vec(any_scope(), 0..4),
+        patient in prop::option::of("[a-z,]{1,3}"),
+    ) {
+        let caller = json!({"user": {"data": {"x": "1"}}, "jwt": {
+            "patient": patient, "scope": scopes.join(" "),
+        }});
+        let mut limited = caller.clone();
+        limited["scopes_enforced"] = true.into();
+        let (without, with) = (rows_of(&chosen, &caller), rows_of(&chosen, &limited));
+        match (without.reach(), with.reach()) {
+            (_, Reach::Nothing) | (Reach::Everything, _) => {}
+            (Reach::Some(criteria), Reach::Some(narrowed)) => {
+                prop_assert!(narrowed.starts_with(criteria));
+            }
+            (without, with) => prop_assert!(false, "{:?} became {:?}", without, with),
+        }
+    }
+
+    #[test]
+    fn no_rows_are_ever_without_a_criterion(
+        chosen in prop::sample::subsequence(policies_with_rows(), 0..6),
+        scopes in prop::collection::vec(any_scope(), 0..3),
+        enforced in any::<bool>(),
+    ) {
+        let jwt = json!({"scope": scopes.join(" "), "patient": "p"});
+        let caller = json!({"jwt": jwt, "scopes_enforced": enforced});
+        let rows = rows_of(&chosen, &caller);
+        if let Reach::Some(criteria) = rows.reach() {
+            prop_assert!(!criteria.is_empty());
+            let empty = Criterion::Any(Vec::new());
+            prop_assert!(!criteria.contains(&empty) && !criteria.contains(&Criterion::Any(vec![vec![]])));
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_bound_is_one_literal(value in r"(\PC|[a-z0-9,|$&=/{}%.:#?\\ -]){0,8}") {
+        let caller = json!({"user": {"data": {"x": value}}});
+        let rows = |criteria: &str| {
+            let policy = json!({"id": "p", "engine": "json-schema", "schema": {"required": ["uri"]},
+                "rows": {"Observation": criteria}});
+            rows_of(&[policy], &caller)
+        };
+        let by_subject = rows("subject=Patient/{{user.data.x}}");
+        match by_subject.reach() {
+            Reach::Nothing => {}
+            Reach::Some([Criterion::Reference { values, .. }]) => {
+                let [ReferenceValue::Target(target)] = values.as_slice() else {
+                    panic!("{value:?} became {values:?}");
+                };
+                prop_assert_eq!(target.to_string(), format!("Patient/{}", value));
+            }
+            other @ (Reach::Some(_) | Reach::Everything) => {
+                prop_assert!(false, "{:?} became {:?}", value, other);
+            }
+        }
+        let by_code = rows("code=urn:x|{{user.data.x}}");
+        match by_code.reach() {
+            Reach::Nothing => prop_assert!(value.is_empty()),
+            Reach::Some([Criterion::Token { values, negated: false, .. }]) => {
+                let bound = TokenValue::SystemCode("urn:x".into(), value.clone());
+                prop_assert_eq!(values, &[bound]);
+            }
+            other @ (Reach::Some(_) | Reach::Everything) => {
+                prop_assert!(false, "{:?} became {:?}", value, other);
+            }
+        }
+        let by_date = rows("date=ge{{user.data.x}}");
+        match by_date.reach() {
+            Reach::Nothing => {}
+            Reach::Some([Criterion::Date { values, .. }]) => prop_assert_eq!(values.len(), 1),
+            other @ (Reach::Some(_) | Reach::Everything) => {
+                prop_assert!(false, "{:?} became {:?}", value, other);
+            }
+        }
     }
 }

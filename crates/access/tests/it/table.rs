@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use firewarden_access::Reach;
+use firewarden_access::{Permitted, Reach};
 use firewarden_fhir::ResourceType;
 use serde_json::{Value, json};
 
@@ -55,6 +55,9 @@ fn demo_policies() -> Value {
                 },
             },
         }},
+        {"id": "patient-own-observations", "engine": "matcho", "matcho": {
+            "request-method": "get", "user": {"data": {"patient_id": "present?"}},
+        }, "rows": {"Observation": "subject=Patient/{{user.data.patient_id}}"}},
         {"id": "public-metadata-of-organizations", "engine": "json-schema", "schema": {
             "required": ["uri"], "properties": {"uri": {"const": "/fhir/Organization"}},
         }},
@@ -115,6 +118,16 @@ fn requests() -> Vec<(&'static str, Option<Value>)> {
     ]
 }
 
+/// The rows of the type asked for, where they are not every row.
+fn limited(permitted: &Permitted) -> String {
+    let of = permitted.interaction().resource_type();
+    let rows = of.map(|of| cases::answer(permitted.rows(of)).to_string());
+    match rows.filter(|rows| rows != "everything") {
+        Some(rows) => format!(": {rows}"),
+        None => String::new(),
+    }
+}
+
 #[test]
 fn the_demo_policies_decide_as_the_table_says() {
     let policies = cases::policies(&demo_policies());
@@ -128,7 +141,10 @@ fn the_demo_policies_decide_as_the_table_says() {
             let decision =
                 cases::decided(&policies, &cases::caller(&caller), request, body.as_ref());
             let told = match decision {
-                Ok(permitted) => format!("permit {}", permitted.granted_by().join(", ")),
+                Ok(permitted) => {
+                    let by = permitted.granted_by().join(", ");
+                    format!("permit {by}{}", limited(&permitted))
+                }
                 Err(_) => "-".to_owned(),
             };
             writeln!(table, "  {name:<10} {}", told.trim_end()).unwrap();
@@ -146,9 +162,13 @@ fn a_permit_of_the_demo_policies_reaches_other_types_as_the_table_says() {
         let caller = cases::caller(&caller);
         let permit = cases::decided(&policies, &caller, "GET /fhir/Organization", None);
         let Ok(permit) = permit else { continue };
-        let reached = types.into_iter().filter(|of| {
-            let of = ResourceType::parse(of).unwrap();
-            cases::answer(permit.rows(of)).reach() == Reach::Everything
+        let reached = types.into_iter().filter_map(|name| {
+            let rows = cases::answer(permit.rows(ResourceType::parse(name).unwrap()));
+            match rows.reach() {
+                Reach::Nothing => None,
+                Reach::Some(_) => Some(format!("{name}({rows})")),
+                Reach::Everything => Some(name.to_owned()),
+            }
         });
         writeln!(table, "{name:<10} {}", reached.collect::<Vec<_>>().join(" ")).unwrap();
     }

@@ -21,6 +21,22 @@ pub(crate) struct PolicyInFile {
 /// Reads the policies of a file, which is JSON if its name says so, and YAML otherwise. Resources
 /// of other types are passed over.
 pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<PolicyInFile>> {
+    policies(value(path)?).with_context(|| format!("`{}`", path.display()))
+}
+
+/// Reads every resource of a file, as [`read`] reads policies.
+pub(crate) fn resources(path: &Path) -> anyhow::Result<Vec<Value>> {
+    let typed = |mut resource: Value| {
+        if let Some(content) = resource.as_object_mut() {
+            content.remove("warnings");
+            content.entry("resourceType").or_insert_with(|| "AccessPolicy".into());
+        }
+        resource
+    };
+    Ok(all(value(path)?).into_iter().map(typed).collect())
+}
+
+fn value(path: &Path) -> anyhow::Result<Value> {
     let file = File::open(path).with_context(|| format!("`{}`", path.display()))?;
     let mut text = Vec::new();
     file.take(POLICY_FILE_BYTES_MAX + 1)
@@ -30,17 +46,16 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<PolicyInFile>> {
         bail!("`{}` is larger than {POLICY_FILE_BYTES_MAX} bytes", path.display());
     }
     let is_json = path.extension().is_some_and(|extension| extension == "json");
-    let value = if is_json {
-        json::parse(&text).with_context(|| format!("`{}` is not JSON", path.display()))?
+    if is_json {
+        json::parse(&text).with_context(|| format!("`{}` is not JSON", path.display()))
     } else {
-        yaml::parse(&text).with_context(|| format!("`{}` is not YAML", path.display()))?
-    };
-    policies(value).with_context(|| format!("`{}`", path.display()))
+        yaml::parse(&text).with_context(|| format!("`{}` is not YAML", path.display()))
+    }
 }
 
-fn policies(mut value: Value) -> anyhow::Result<Vec<PolicyInFile>> {
+fn all(mut value: Value) -> Vec<Value> {
     let is_bundle = value.get("resourceType").is_some_and(|of| *of == "Bundle");
-    let resources = if is_bundle {
+    if is_bundle {
         let entries = value.get_mut("entry").and_then(Value::as_array_mut);
         let entries = entries.into_iter().flatten();
         entries.filter_map(|entry| entry.get_mut("resource").map(Value::take)).collect()
@@ -48,8 +63,11 @@ fn policies(mut value: Value) -> anyhow::Result<Vec<PolicyInFile>> {
         items
     } else {
         vec![value]
-    };
-    resources
+    }
+}
+
+fn policies(value: Value) -> anyhow::Result<Vec<PolicyInFile>> {
+    all(value)
         .into_iter()
         .enumerate()
         .filter_map(|(index, one)| policy(index, one).transpose())

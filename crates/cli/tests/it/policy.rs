@@ -3,7 +3,7 @@
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::running::{Said, run};
+use crate::running::{ROOT_SECRET, Said, Server, run};
 
 const SOUND: &str = "\
 id: sound
@@ -90,4 +90,113 @@ fn a_file_that_is_too_large_is_not_read() {
     let said = run(folder.path(), &["policy", "check", "large.yaml"], &[]);
     assert_eq!(said.code, Some(1));
     assert!(said.out.contains("`large.yaml` is larger than"), "{}", said.out);
+}
+
+const TESTED: &str = "\
+- id: readers
+  engine: matcho
+  roleName: reader
+  matcho: {request-method: get, user: present?}
+  rows: {Observation: 'subject=Patient/{{user.data.patient_id}}'}
+- {resourceType: User, id: alice, data: {patient_id: '1'}}
+- {resourceType: Role, id: r, name: reader, user: {resourceType: User, id: alice}}
+";
+const TESTS: &str = "\
+- resourceType: AccessPolicyTest
+  id: own
+  description: a reader reads the own observations
+  request: GET /fhir/Observation
+  caller: {user-id: alice}
+  expect: {decision: allow, rows: {Observation: subject=Patient/1}}
+- resourceType: AccessPolicyTest
+  id: nobody
+  request: GET /fhir/Observation
+  expect: {decision: deny}
+";
+const FAILING: &str = "\
+resourceType: AccessPolicyTest
+id: writes
+request: {method: DELETE, uri: /fhir/Observation/1}
+caller: {user-id: alice}
+expect: {decision: allow}
+";
+
+fn tested() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for (name, text) in
+        [("policies.yaml", TESTED), ("tests.yaml", TESTS), ("failing.yaml", FAILING)]
+    {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn tests_in_files_are_run_on_the_policies_in_files() {
+    let folder = tested();
+    let said = run(folder.path(), &["policy", "test", "policies.yaml", "tests.yaml"], &[]);
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+    let expected = "\
+ok      own  a reader reads the own observations
+ok      nobody
+2 passed, 0 failed
+";
+    assert_eq!(said.out, expected);
+    let arguments = ["policy", "test", "policies.yaml", "tests.yaml", "failing.yaml"];
+    let said = run(folder.path(), &arguments, &[]);
+    assert_eq!((said.code, said.err.lines().count()), (Some(1), 1));
+    assert!(said.out.contains("FAILED  writes\n        expected allow\n        got      deny\n"));
+    assert!(said.out.ends_with("2 passed, 1 failed\n"), "{}", said.out);
+}
+
+#[test]
+fn what_cannot_be_tested_is_no_success() {
+    let folder = tested();
+    for files in [&["policies.yaml"][..], &["no such file"], &["tests.yaml"]] {
+        let arguments: Vec<&str> = ["policy", "test"].iter().chain(files).copied().collect();
+        let said = run(folder.path(), &arguments, &[]);
+        assert_eq!((said.code, said.err.lines().count()), (Some(1), 1), "{files:?} {}", said.err);
+    }
+}
+
+#[tokio::test]
+async fn a_server_runs_tests_and_explains_requests() {
+    let folder = tested();
+    let server = Server::start(folder.path(), &[]).await;
+    let client = format!("root:{ROOT_SECRET}");
+    let url = server.site.url.as_str();
+    let asked = |arguments: &[&str], client: &str| {
+        let all: Vec<&str> =
+            ["policy"].iter().chain(arguments).chain(&["--url", url]).copied().collect();
+        run(folder.path(), &all, &[("FIREWARDEN_CLIENT", client)])
+    };
+    let said = asked(&["test", "policies.yaml", "tests.yaml"], &client);
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{}", said.out);
+    let said = asked(&["test", "tests.yaml"], &client);
+    assert!(said.out.contains("there is no active `User/alice`"), "{}", said.out);
+    assert_eq!(said.code, Some(1));
+    server.site.put(json!({"resourceType": "User", "id": "alice"})).await;
+    let said = asked(&["explain", "--request", "GET /fhir/Patient", "--user-id", "alice"], &client);
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+    assert!(said.out.starts_with("request   GET /fhir/Patient\ncaller    user alice\n"));
+    assert!(said.out.contains("decision  deny (not-granted)\n"), "{}", said.out);
+    let answer = server.site.root("GET /fhir/Patient").await;
+    let id = answer.header("x-request-id").unwrap();
+    let said = asked(&["explain", "--request-id", id], &client);
+    assert!(said.out.contains("decision  allow"), "{}", said.out);
+    assert!(said.out.contains("root-client"), "{}", said.out);
+    for (arguments, client, what) in [
+        (&["explain", "--request-id", "x"][..], client.as_str(), "knows of no such request"),
+        (&["explain", "--request", "GET /fhir/Nothing"], &client, "400"),
+        (
+            &["explain", "--request", "GET /fhir/Patient", "--jwt", "x"],
+            &client,
+            "--jwt is not JSON",
+        ),
+        (&["explain", "--request", "GET /fhir/Patient"], "root:wrong", "does not accept"),
+    ] {
+        let said = asked(arguments, client);
+        assert_eq!((said.code, said.err.lines().count()), (Some(1), 1), "{}", said.err);
+        assert!(said.err.contains(what), "{}", said.err);
+    }
 }

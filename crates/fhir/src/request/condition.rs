@@ -31,6 +31,7 @@ impl RestRequest<'_> {
         let (mut resource, defect) = resource_of(of, None, self.body);
         resource.content.extend(id.iter().map(|id| ("id".to_owned(), id.as_str().into())));
         let mut condition = WriteCondition::one(query);
+        condition.id_sent = id.is_some();
         condition.expected = id.map(|id| Target::new(of, id));
         let interaction = Interaction::ConditionalUpdate(condition, resource, if_match);
         with_defect(interaction, refused.or(defect).or(id_defect))

@@ -36,9 +36,13 @@ pub async fn perform_transaction(
     writes.sort_by_key(|(index, prepared)| (order(prepared), *index));
     let (indexes, prepared): (Vec<usize>, Vec<Prepared>) = writes.into_iter().unzip();
     if !prepared.is_empty() {
-        // A condition that leads elsewhere by now: what refers to it is made anew.
+        // A condition that leads elsewhere by now: what refers to it is made anew. One that leads
+        // elsewhere than the client's own `id` does so again.
+        let matching = prepared.iter().filter_map(|prepared| prepared.write.matching.as_ref());
+        let is_final = matching.into_iter().any(|matching| matching.id_sent);
         let anew = |failure| {
-            if matches!(failure, Failure::OtherMatch) { Failure::StaleDecision } else { failure }
+            let moved = matches!(failure, Failure::OtherMatch) && !is_final;
+            if moved { Failure::StaleDecision } else { failure }
         };
         let written = apply(ports, policy_version, prepared).await.map_err(anew)?;
         for (index, outcome) in indexes.into_iter().zip(written) {
@@ -103,6 +107,7 @@ async fn prepare(
         | Interaction::TestPolicy(_)
         | Interaction::TestMatcho(_)
         | Interaction::TestToken(_)
+        | Interaction::Explain(_)
         | Interaction::HealthDetails
         | Interaction::Metrics => Err(Failure::BadRequest(Issue::error("invalid", "not a write"))),
     }

@@ -1,12 +1,17 @@
 //! Runs the files of tests/cases: each is a conversation with a server of its own.
 //!
-//! `settings` are the server's, `given` and `policies` what the root client puts first, `steps` the requests in
-//! their order. A step's `as` is `root` (the default), `anonymous`, `bad` or the subject of a
-//! valid token; `bearer` is a text sent as a token instead, and `token` changes `header`, `claims`,
-//! `alg` and `secret` of a valid one: null leaves a member out, `{in: 60}` is in a minute. What a step says of the answer must hold: `status`, `body` (objects are open, lists
-//! are whole), `at` (by JSON Pointer, null for absent), `finds` and `finds_in_order` (ids of
-//! matches), `includes` (ids of what was added to them), `has` and `lacks` (texts), `headers` (null for absent), `same_as` (the whole text of
-//! an earlier step's answer). `save` keeps parts of an answer, for `${name}` in later steps.
+//! `settings` are the server's, `given` and `policies` what the root client puts first, after that
+//! of the `fixture`, a file of tests/fixtures; `steps` the requests in their order. A step's `as` is
+//! `root` (the default), `anonymous`, `bad`, one of the fixture's `clients`, the subject of a valid
+//! token, or a list of those; `requests` instead of `request` are several with the same answer. `bearer` is a
+//! text sent as a token instead, and `token` changes `header`, `claims`, `alg` and `secret` of a
+//! valid one: null leaves a member out, `{in: 60}` is in a minute. What a step says of the answer
+//! must hold: `status`, `body` (objects are open, lists are whole), `at` (by JSON Pointer, null for
+//! absent), `finds` and `finds_in_order` (ids of matches), `includes` (ids of what was added to
+//! them), `has` and `lacks` (texts), `headers` (null for absent), `same_as` (an earlier step's
+//! answer, but for the time and the request's id), `alike` (the same of all answers of the step).
+//! `save` keeps parts of an answer, by JSON Pointer or by the name of a header, for `${name}` in
+//! later steps. With a fixture, nobody but an administrator is ever shown a text with [`CANARY`] in it.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -16,7 +21,12 @@ use firewarden_testkit::hmac_token;
 use serde_json::{Map, Value, json};
 
 use crate::harness::{ISSUER, SECRET, TestServer, claims, now_s, token};
-use crate::http::{Answer, is_own};
+use crate::http::{Answer, basic, is_own};
+
+/// What is hidden holds this text.
+pub(crate) const CANARY: &str = "CANARY";
+/// Who may see it.
+const ADMINISTRATORS: &[&str] = &["root", "adm"];
 
 const MEMBERS: &[&str] = &[
     "it",
@@ -24,6 +34,7 @@ const MEMBERS: &[&str] = &[
     "bearer",
     "token",
     "request",
+    "requests",
     "send",
     "json",
     "text",
@@ -38,6 +49,7 @@ const MEMBERS: &[&str] = &[
     "lacks",
     "headers",
     "same_as",
+    "alike",
     "save",
 ];
 
@@ -63,6 +75,10 @@ pub(crate) async fn each_file_of(folder: &Path) {
 struct Conversation {
     name: String,
     server: TestServer,
+    /// Whether it has a fixture, in which all that is hidden holds [`CANARY`].
+    has_canaries: bool,
+    /// The secrets of the fixture's clients.
+    clients: HashMap<String, String>,
     saved: HashMap<String, String>,
     told: HashMap<String, String>,
 }
@@ -74,12 +90,21 @@ impl Conversation {
             settings.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap())).collect();
         let server = TestServer::with(&settings).await;
         server.trust().await;
-        let given = ["given", "policies"].map(|name| cases[name].as_array());
-        for resource in given.into_iter().flatten().flatten() {
-            let text = resource.to_string().replace("${url}", &server.url);
-            server.put(serde_json::from_str(&text).unwrap()).await;
+        let fixture = cases["fixture"].as_str().map(fixture).unwrap_or_default();
+        for given in [&fixture["given"], &cases["given"], &cases["policies"]] {
+            for resource in given.as_array().into_iter().flatten() {
+                let text = resource.to_string().replace("${url}", &server.url);
+                server.put(serde_json::from_str(&text).unwrap()).await;
+            }
         }
-        Self { name: name.to_owned(), server, saved: HashMap::new(), told: HashMap::new() }
+        let has_canaries = !fixture.is_null();
+        let clients = fixture["clients"].as_object().cloned().unwrap_or_default();
+        let clients = clients
+            .into_iter()
+            .map(|(id, secret)| (id, secret.as_str().unwrap().to_owned()))
+            .collect();
+        let (saved, told) = (HashMap::new(), HashMap::new());
+        Self { name: name.to_owned(), server, has_canaries, clients, saved, told }
     }
 
     async fn hold(mut self, cases: &Value) {
@@ -88,22 +113,61 @@ impl Conversation {
                 serde_json::from_str(&self.filled(&step.to_string())).unwrap();
             let unknown = step.keys().find(|key| !MEMBERS.contains(&key.as_str()));
             assert_eq!(unknown, None, "{}: no such member of a step", self.name);
-            self.step(&step).await;
+            let callers = one_or_more(step.get("as").unwrap_or(&"root".into()));
+            let lines = step.get("request").or(step.get("requests")).expect("a request");
+            let lines = one_or_more(lines);
+            let mut told = Vec::new();
+            for caller in &callers {
+                for line in &lines {
+                    told.push(self.step(&step, caller, line).await);
+                }
+            }
+            if step.get("alike") == Some(&Value::Bool(true)) {
+                let other = told.iter().find(|other| **other != told[0]);
+                assert_eq!(other, None, "{}: {}", self.name, told[0]);
+            }
         }
         self.server.close().await;
     }
 
-    async fn step(&mut self, step: &Map<String, Value>) {
-        let line = step["request"].as_str().unwrap().to_owned();
-        let name = step.get("it").and_then(Value::as_str).unwrap_or(&line).to_owned();
+    /// Asks, and looks at the answer; gives back what must be alike in answers that are.
+    async fn step(&mut self, step: &Map<String, Value>, caller: &str, line: &str) -> String {
+        let name = step.get("it").and_then(Value::as_str).unwrap_or(line).to_owned();
+        let answer = self.ask(step, caller, line).await;
+        let check = Check { file: &self.name, step: &name, answer: &answer };
+        if self.has_canaries && !ADMINISTRATORS.contains(&caller) {
+            check.hides(CANARY);
+        }
+        check.status(step);
+        check.content(step);
+        check.found(step);
+        let told = lasting(&answer);
+        if let Some(other) = step.get("same_as").and_then(Value::as_str) {
+            assert_eq!(self.told[other], told, "{}: {name}", self.name);
+        }
+        for (variable, place) in object(step, "save") {
+            let value = match place.as_str().unwrap() {
+                pointer if pointer.starts_with('/') => answer.at(pointer),
+                header => answer.header(header).into(),
+            };
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            self.saved.insert(variable, text);
+        }
+        self.told.insert(name, told.clone());
+        told
+    }
+
+    async fn ask(&self, step: &Map<String, Value>, caller: &str, line: &str) -> Answer {
         let site = &self.server.site;
-        let as_whom = step.get("as").and_then(Value::as_str).unwrap_or("root");
-        let mut ask = match (sent_token(step), as_whom) {
-            (Some(token), _) => site.bearer(&token, &line),
-            (None, "root") => site.root(&line),
-            (None, "anonymous") => site.ask(&line),
-            (None, "bad") => site.bearer("not.a.token", &line),
-            (None, subject) => site.bearer(&token(subject), &line),
+        let mut ask = match (sent_token(step), caller) {
+            (Some(token), _) => site.bearer(&token, line),
+            (None, "root") => site.root(line),
+            (None, "anonymous") => site.ask(line),
+            (None, "bad") => site.bearer("not.a.token", line),
+            (None, caller) => match self.clients.get(caller) {
+                Some(secret) => site.ask(line).header("authorization", &basic(caller, secret)),
+                None => site.bearer(&token(caller), line),
+            },
         };
         for (name, value) in object(step, "send") {
             ask = ask.header(&name, value.as_str().unwrap());
@@ -116,20 +180,7 @@ impl Conversation {
             let text = text.as_str().unwrap().to_owned();
             ask = ask.body(content_type.unwrap_or("text/yaml"), text);
         }
-        let answer = ask.await;
-        let check = Check { file: &self.name, step: &name, answer: &answer };
-        check.status(step);
-        check.content(step);
-        check.found(step);
-        if let Some(other) = step.get("same_as").and_then(Value::as_str) {
-            assert_eq!(self.told[other], answer.text, "{}: {name}", self.name);
-        }
-        for (variable, pointer) in object(step, "save") {
-            let value = answer.at(pointer.as_str().unwrap());
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            self.saved.insert(variable, text);
-        }
-        self.told.insert(name, answer.text);
+        ask.await
     }
 
     fn filled(&self, text: &str) -> String {
@@ -139,6 +190,24 @@ impl Conversation {
         });
         text.replace("${url}", &self.server.url)
     }
+}
+
+fn fixture(name: &str) -> Value {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let text = std::fs::read(folder.join(name).with_extension("yaml")).unwrap();
+    yaml::parse(&text).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn one_or_more(value: &Value) -> Vec<String> {
+    value.as_str().map_or_else(|| texts(Some(value)), |one| vec![one.to_owned()])
+}
+
+/// An answer without what no two answers share.
+fn lasting(answer: &Answer) -> String {
+    let lasts = |name: &str| !matches!(name, "x-request-id" | "date");
+    let fields = answer.headers.iter().filter(|(name, _)| lasts(name.as_str()));
+    let fields: Vec<String> = fields.map(|(name, value)| format!("{name}: {value:?}")).collect();
+    format!("{} {fields:?} {}", answer.status, answer.text)
 }
 
 /// The token that a step writes itself.
@@ -188,6 +257,12 @@ impl Check<'_> {
         format!("{}: {}: {:?}", self.file, self.step, self.answer)
     }
 
+    fn hides(&self, canary: &str) {
+        let holds = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains(canary);
+        let fields = self.answer.headers.values().any(|value| holds(value.as_bytes()));
+        assert!(!fields && !holds(self.answer.text.as_bytes()), "{}", self.place());
+    }
+
     fn status(&self, step: &Map<String, Value>) {
         let status = step.get("status").and_then(Value::as_u64).expect("a status");
         assert_eq!(u64::from(self.answer.status), status, "{}", self.place());
@@ -225,7 +300,7 @@ impl Check<'_> {
         }
         if step.contains_key("includes") {
             let (mut found, mut expected) =
-                (self.answer.included_ids(), texts(step.get("includes")));
+                (self.answer.ids_where(|mode| mode == "include"), texts(step.get("includes")));
             found.sort();
             expected.sort();
             assert_eq!(found, expected, "{}", self.place());

@@ -49,6 +49,11 @@ async fn a_token_is_judged_by_what_the_operator_said() {
 }
 
 #[tokio::test]
+async fn administrators_are_told_why_and_nobody_else_is() {
+    each_file("explain").await;
+}
+
+#[tokio::test]
 async fn what_is_reached_on_the_way_is_what_the_caller_may_search() {
     each_file("reach").await;
 }
@@ -56,6 +61,11 @@ async fn what_is_reached_on_the_way_is_what_the_caller_may_search() {
 #[tokio::test]
 async fn a_policy_in_sql_asks_what_is_stored() {
     each_file("sql").await;
+}
+
+#[tokio::test]
+async fn a_save_that_would_make_a_test_of_the_policies_fail_is_refused() {
+    each_file("policy_tests").await;
 }
 
 fn documentation() -> PathBuf {
@@ -72,9 +82,9 @@ fn the_worked_examples_of_the_documentation_are_the_ones_that_are_run() {
     let page = std::fs::read_to_string(documentation().join("access-policies.md")).unwrap();
     let (_, examples) = page.split_once("## Worked examples").unwrap();
     let examples = examples.split("\n## ").next().unwrap();
-    let policies = |text: &str| match yaml::parse(text.as_bytes()).unwrap() {
-        Value::Array(policies) => policies,
-        policy => vec![policy],
+    let policies = |text: &str| {
+        let value = yaml::parse(text.as_bytes()).unwrap();
+        value.as_array().map_or_else(|| vec![value.clone()], Vec::clone)
     };
     let shown: BTreeSet<String> = examples
         .split("```yaml\n")

@@ -140,12 +140,20 @@ async fn a_batch_does_not_outlive_a_right_that_was_taken_away() {
     server.put(json!({"resourceType": "User", "id": "alice", "data": {"sub": "alice"}})).await;
     let role = json!({"resourceType": "Role", "id": "r", "name": "clerk", "user": {"reference": "User/alice"}});
     server.put(role).await;
-    server
-        .put(json!({
-            "resourceType": "AccessPolicy", "id": "clerks", "engine": "json-schema", "roleName": "clerk",
-            "schema": {"required": ["uri"], "properties": {"uri": {"enum": ["/Role/r", "/fhir/Patient/late"]}}},
-        }))
-        .await;
+    // What rights are made of is deleted by a policy that is meant for it.
+    for (id, methods, uri) in [
+        ("clerks", json!(["delete"]), "/Role/r"),
+        ("late", json!(["get", "put"]), "/fhir/Patient/late"),
+    ] {
+        let properties = json!({"request-method": {"enum": methods}, "uri": {"const": uri}});
+        let schema = json!({"required": ["request-method", "uri"], "properties": properties});
+        server
+            .put(json!({
+                "resourceType": "AccessPolicy", "id": id, "engine": "json-schema",
+                "roleName": "clerk", "schema": schema,
+            }))
+            .await;
+    }
     let mut entries = vec![json!({"request": {"method": "DELETE", "url": "Role/r"}})];
     // More than are performed at one time, so that the last begin after the first has ended.
     entries.extend((0..40).map(|_| json!({"request": {"method": "GET", "url": "Patient/other"}})));

@@ -66,8 +66,15 @@ pub(crate) fn basic(client: &str, secret: &str) -> String {
 
 /// Whether a type is one of our own, which stand at the root.
 pub(crate) fn is_own(name: &str) -> bool {
-    const OWN: [&str; 6] =
-        ["AccessPolicy", "TokenIntrospector", "User", "Role", "Client", "Session"];
+    const OWN: [&str; 7] = [
+        "AccessPolicy",
+        "AccessPolicyTest",
+        "TokenIntrospector",
+        "User",
+        "Role",
+        "Client",
+        "Session",
+    ];
     OWN.contains(&name)
 }
 
@@ -153,12 +160,8 @@ impl Answer {
         self.ids_where(|mode| mode != "outcome" && mode != "include")
     }
 
-    /// The ids of what a search added to its matches.
-    pub(crate) fn included_ids(&self) -> Vec<String> {
-        self.ids_where(|mode| mode == "include")
-    }
-
-    fn ids_where(&self, wanted: impl Fn(&Value) -> bool) -> Vec<String> {
+    /// The ids of the entries of those search modes, in their order.
+    pub(crate) fn ids_where(&self, wanted: impl Fn(&Value) -> bool) -> Vec<String> {
         let bundle = self.json();
         let entries = bundle["entry"].as_array().cloned().unwrap_or_default();
         let matches = entries.iter().filter(|entry| wanted(&entry["search"]["mode"]));

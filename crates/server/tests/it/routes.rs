@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use crate::harness::{TestServer, allow_user, token};
 use crate::http::{Answer, Ask, basic};
 
-const OWN: &[&str] = &["TokenIntrospector", "AccessPolicy", "User", "Role", "Client", "Session"];
+const OWN: &[&str] =
+    &["TokenIntrospector", "AccessPolicy", "AccessPolicyTest", "User", "Role", "Client", "Session"];
 /// Those that everybody may read.
 const PUBLIC: &[&str] = &[
     "/health/live",
@@ -72,6 +73,13 @@ fn guarded() -> Vec<Route> {
     routes.push(Route { line: "PUT /".into(), body: Some(users) });
     let asked = json!({"request": {}, "policy": {"engine": "allow"}});
     routes.push(Route { line: "POST /auth/test-policy".into(), body: Some(asked) });
+    let id = uuid::Uuid::nil();
+    routes.push(Route { line: format!("GET /auth/decisions/{id}"), body: None });
+    routes.push(Route { line: "GET /auth/shadow".into(), body: None });
+    let asked = json!({"request": "GET /fhir/Patient"});
+    routes.push(Route { line: "POST /auth/explain".into(), body: Some(asked) });
+    let asked = json!({"tests": []});
+    routes.push(Route { line: "POST /auth/policy-tests".into(), body: Some(asked) });
     let asked = json!({"matcho": {"a": 1}, "resource": {"a": 1}});
     routes.push(Route { line: "POST /$matcho".into(), body: Some(asked) });
     let asked = json!({"token": "a.b.c"});

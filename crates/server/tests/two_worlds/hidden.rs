@@ -48,8 +48,8 @@ pub(crate) struct Hidden {
     made: usize,
 }
 
-/// One write of a hidden row.
-pub(crate) enum HiddenWrite {
+/// One write of a row.
+pub(crate) enum RowWrite {
     Put(Value),
     Delete(String),
 }
@@ -66,13 +66,13 @@ impl Hidden {
     }
 
     /// Any write of any hidden row.
-    pub(crate) fn write(&mut self) -> HiddenWrite {
+    pub(crate) fn write(&mut self) -> RowWrite {
         let of = *self.random.pick(TYPES);
         if self.random.percent(12) {
-            return HiddenWrite::Delete(format!("{of}/{}", self.id()));
+            return RowWrite::Delete(format!("{of}/{}", self.id()));
         }
         let id = self.id();
-        HiddenWrite::Put(self.row(of, &id))
+        RowWrite::Put(self.row(of, &id))
     }
 
     /// How many hidden writes come next.

@@ -15,8 +15,9 @@ mod vocabulary;
 mod world;
 
 use requests::{Request, Requests};
+use serde_json::Value;
 use tally::Tally;
-use world::{World, next_millisecond};
+use world::{Answer, World, next_millisecond};
 
 /// Requests when nothing else is said.
 const REQUESTS: usize = 5_000;
@@ -93,11 +94,30 @@ impl Pair {
         }
         assert!(one.status < 500, "{again}\n\n{told}");
         tally.add(request, &one);
+        self.look_at_written(request, &one, &other).await;
         if request.method != "GET" {
             next_millisecond().await;
         }
         let next = self.one.seen.cursors().checked_sub(1).filter(|last| *last >= pages)?;
         self.requests.next_page(request, next)
+    }
+}
+
+impl Pair {
+    /// What a caller has written is what the caller may see: nobody writes out of sight.
+    async fn look_at_written(&self, request: &Request, one: &Answer, other: &Answer) {
+        if !request.kind.writes() || !matches!(one.status, 200 | 201) {
+            return;
+        }
+        for (world, answer) in [(&self.one, one), (&self.other, other)] {
+            let written: Value = serde_json::from_str(&answer.text).unwrap_or(Value::Null);
+            let (Some(of), Some(id)) = (written["resourceType"].as_str(), written["id"].as_str())
+            else {
+                continue;
+            };
+            let read = world.ask(&request.read(of, id)).await;
+            assert_eq!(read.status, 200, "seed {}: {request:#?}\n{}", self.seed, answer.text);
+        }
     }
 }
 

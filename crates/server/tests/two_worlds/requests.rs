@@ -55,7 +55,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    fn writes(self) -> bool {
+    pub(crate) fn writes(self) -> bool {
         use Kind::{
             ConditionalCreate, ConditionalDelete, ConditionalUpdate, Create, Delete, Update,
         };
@@ -94,6 +94,20 @@ const ENTRIES: &[Kind] = &[
     Kind::ConditionalUpdate,
     Kind::ConditionalDelete,
 ];
+
+impl Request {
+    /// A read of that resource by the same caller.
+    pub(crate) fn read(&self, of: &str, id: &str) -> Self {
+        Self {
+            kind: Kind::Read,
+            caller: self.caller.clone(),
+            method: "GET",
+            path: format!("/fhir/{of}/{id}"),
+            headers: Vec::new(),
+            body: None,
+        }
+    }
+}
 
 const JSON: &str = "application/fhir+json";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -427,10 +441,10 @@ impl Writing<'_> {
     fn search(&mut self) -> Vec<(String, String)> {
         let words = self.words;
         let mut texts = Vec::new();
-        for _ in 0..*self.random.pick(&[0, 0, 1, 1, 1, 1, 2, 2, 3]) {
+        for _ in 0..*self.random.pick(&[0, 0, 0, 1, 1, 1, 1, 2, 2, 3]) {
             texts.push(self.one_of(&words.criteria));
         }
-        if self.random.percent(35) {
+        if self.random.percent(45) {
             for _ in 0..1 + self.random.below(3) {
                 texts.push(self.one_of(&words.includes));
             }

@@ -1,6 +1,6 @@
 //! One world: a server of its own, what is visible in both worlds, and what only this one hides.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use firewarden_fhir::yaml;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::hidden::{Hidden, HiddenWrite};
+use crate::hidden::{Hidden, RowWrite};
 use crate::normalise::Seen;
 use crate::requests::Request;
 
@@ -34,6 +34,8 @@ const HIDDEN_FIRST_MAX: usize = 40;
 pub(crate) struct World {
     pub(crate) seen: Seen,
     hidden: Hidden,
+    /// The version of each hidden row by its URL; `None` of a deleted one.
+    versions: BTreeMap<String, Option<String>>,
     http: reqwest::Client,
     address: String,
     laboratory_token: String,
@@ -66,6 +68,7 @@ impl World {
         let mut world = Self {
             seen: Seen::default(),
             hidden: Hidden::new(seed, name),
+            versions: BTreeMap::new(),
             http,
             address,
             laboratory_token: String::new(),
@@ -77,7 +80,15 @@ impl World {
         world
     }
 
+    /// Ends it; by then, nobody has changed what is hidden.
     pub(crate) async fn end(self) {
+        for (url, version) in &self.versions {
+            let ask = self.http.get(format!("{}/fhir/{url}", self.address));
+            let answer = answer(ask.basic_auth("root", Some(ROOT_SECRET))).await;
+            let found = answer.headers.get("etag").map(|etag| etag.to_str().unwrap().to_owned());
+            let status = if version.is_some() { 200 } else { 410 };
+            assert_eq!((answer.status, &found), (status, version), "{url}: {}", answer.text);
+        }
         let _ = self.stop.send(());
         self.running.await.unwrap().unwrap();
     }
@@ -139,9 +150,9 @@ impl World {
             }
             let named = |member: &str| row[member].as_str().and_then(|it| it.split_once('/'));
             let write = match (named("delete"), named("hide")) {
-                (Some((of, id)), _) => HiddenWrite::Delete(format!("{of}/{id}")),
-                (None, Some((of, id))) => HiddenWrite::Put(self.hidden.row(of, id)),
-                (None, None) => HiddenWrite::Put(row.clone()),
+                (Some((of, id)), _) => RowWrite::Delete(format!("{of}/{id}")),
+                (None, Some((of, id))) => RowWrite::Put(self.hidden.row(of, id)),
+                (None, None) => RowWrite::Put(row.clone()),
             };
             add(&mut entries, write);
             if row["more"] == true {
@@ -151,8 +162,9 @@ impl World {
         self.apply(entries).await;
         for (of, id) in more {
             for _ in 0..self.hidden.some(3) {
-                let row = self.hidden.row(of, id);
-                self.put(&row).await;
+                let mut entry = Vec::new();
+                add(&mut entry, RowWrite::Put(self.hidden.row(of, id)));
+                self.apply(entry).await;
             }
         }
     }
@@ -167,9 +179,21 @@ impl World {
         }
     }
 
-    async fn apply(&self, entries: Vec<Value>) {
+    async fn apply(&mut self, entries: Vec<Value>) {
         let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
-        self.root(reqwest::Method::POST, "/fhir", &bundle).await;
+        let told = self.root(reqwest::Method::POST, "/fhir", &bundle).await;
+        for (entry, told) in entries.iter().zip(told["entry"].as_array().unwrap()) {
+            let url = entry["request"]["url"].as_str().unwrap().to_owned();
+            let is_hidden = entry["resource"].to_string().contains(self.hidden.canary());
+            let etag = told["response"]["etag"].as_str().map(str::to_owned);
+            if is_hidden {
+                self.versions.insert(url, etag);
+            } else if entry["request"]["method"] == "PUT" {
+                self.versions.remove(&url);
+            } else if let Some(version) = self.versions.get_mut(&url) {
+                *version = None;
+            }
+        }
     }
 
     async fn put(&self, resource: &Value) -> Value {
@@ -252,9 +276,9 @@ fn list(text: &[u8]) -> Vec<Value> {
 }
 
 /// Adds a write to a transaction, unless it writes the same row already.
-fn add(entries: &mut Vec<Value>, write: HiddenWrite) {
+fn add(entries: &mut Vec<Value>, write: RowWrite) {
     let (url, entry) = match write {
-        HiddenWrite::Put(row) => {
+        RowWrite::Put(row) => {
             let url = format!(
                 "{}/{}",
                 row["resourceType"].as_str().unwrap(),
@@ -262,7 +286,7 @@ fn add(entries: &mut Vec<Value>, write: HiddenWrite) {
             );
             (url.clone(), json!({"request": {"method": "PUT", "url": url}, "resource": row}))
         }
-        HiddenWrite::Delete(url) => {
+        RowWrite::Delete(url) => {
             (url.clone(), json!({"request": {"method": "DELETE", "url": url}}))
         }
     };

@@ -13,7 +13,10 @@ pub(crate) fn when(search: &str, write: Write) -> Write {
 
 fn when_up_to(matches_max: usize, search: &str, write: Write) -> Write {
     let search = SystemTask::InitBundle.search(query(search));
-    Write { matching: Some(Matching { search, matches_max, expected: None }), ..write }
+    Write {
+        matching: Some(Matching { search, matches_max, expected: None, id_sent: false }),
+        ..write
+    }
 }
 
 fn expecting(on: &str, mut write: Write) -> Write {
@@ -173,7 +176,8 @@ async fn a_match_outside_the_rows_of_the_write_is_refused_before_anything_is_wri
         assert_eq!(told_one(store, one).await, "write 0: outside the rows of the permit");
     }
     let hidden = SystemTask::KeepSessions.search(query(female));
-    let matching = Some(Matching { search: hidden, matches_max: 1, expected: None });
+    let matching =
+        Some(Matching { search: hidden, matches_max: 1, expected: None, id_sent: false });
     let one = Write { matching, ..create("Patient/new", FEMALE) };
     assert_eq!(told_one(store, one).await, "created 1");
     assert_eq!(read(store, "Patient/f").await, "found 1");

@@ -95,8 +95,12 @@ fn holds(world: &World, row: &Row, criterion: &Criterion) -> bool {
             let IndexValue::String(text) = v else { return false };
             values.iter().any(|sought| match how {
                 StringMatch::Exact => text == sought,
-                StringMatch::Start => plain(text).starts_with(&plain(sought)),
-                StringMatch::Contains => plain(text).contains(&plain(sought)),
+                StringMatch::Start => {
+                    !plain(sought).is_empty() && plain(text).starts_with(&plain(sought))
+                }
+                StringMatch::Contains => {
+                    !plain(sought).is_empty() && plain(text).contains(&plain(sought))
+                }
             })
         }),
         Criterion::Token { parameter, negated, values } => {

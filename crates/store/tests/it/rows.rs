@@ -184,7 +184,7 @@ async fn a_condition_finds_what_the_search_may_and_touches_what_the_write_may() 
         with_patients(store).await;
         let rows = limited::rows(store, "Patient", "gender=male").await;
         let visible = limited::search(store, query("Patient?_id=out"), "gender=female").await;
-        let on = |search| Some(Matching { search, matches_max: 1, expected: None });
+        let on = |search| Some(Matching { search, matches_max: 1, expected: None, id_sent: false });
         let told = told_one(store, Write { matching: on(visible), ..inside(&rows, one) }).await;
         assert_eq!(told, expected);
         // What the caller may not find does not match.

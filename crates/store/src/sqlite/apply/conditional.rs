@@ -65,7 +65,11 @@ impl<'a> Conditional<'a> {
             }
             None => {
                 self.expect(&self.target)?;
-                self.one(&self.target).put_new(&self.rows, content, if_match)
+                let one = self.one(&self.target);
+                if self.matching.id_sent && !one.may_put(&self.rows, None)? {
+                    return Err(Failed::Refused(WriteError::NotThere { index: self.index }));
+                }
+                one.put_new(&self.rows, content, if_match)
             }
         }
     }

@@ -191,6 +191,7 @@ impl Finder<'_> {
         let leg = |conditions: &[&'static str], values: Vec<Sql>| {
             self.leg("string_index", condition, conditions, values)
         };
+        let sought = || folded.iter().filter(|f| !f.is_empty());
         match how {
             StringMatch::Exact => Source {
                 legs: folded.iter().map(|f| leg(&["value = ?"], vec![text(key_text(f))])).collect(),
@@ -208,7 +209,7 @@ impl Finder<'_> {
                     }
                 };
                 Source {
-                    legs: folded.iter().map(start).collect(),
+                    legs: sought().map(start).collect(),
                     ordered: false,
                     exact: folded.iter().all(|f| is_whole(f)),
                 }
@@ -216,8 +217,7 @@ impl Finder<'_> {
             StringMatch::Contains => {
                 // What was cut from a key may contain it as well.
                 let within = ["(instr(value, ?) > 0 OR octet_length(value) >= ?)"];
-                let legs = folded
-                    .iter()
+                let legs = sought()
                     .map(|f| leg(&within, vec![text(f), (WHOLE_KEY_BYTES_MAX as i64).into()]));
                 Source { legs: legs.take(sent.len()).collect(), ordered: false, exact: false }
             }
