@@ -74,7 +74,7 @@ async fn history(
     let body_len = |entry: &HistoryEntry| entry.body.as_ref().map_or(0, |body| body.len());
     let size = read.entries.iter().map(|entry| body_len(entry) + 300).sum();
     let mut bundle = BundleText::new("history", read.total, size);
-    bundle.links(&page_url.links(ports.server_key, read.next.as_deref()));
+    bundle.links(&page_url.links(ports.server_key, read.next.as_deref())?);
     for entry in &read.entries {
         let full_url = format!("{}/{}", ports.base_of(entry.target.resource_type), entry.target);
         bundle.entry(Some(&full_url), entry.body.as_deref(), &request_and_response(entry));

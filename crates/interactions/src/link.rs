@@ -15,12 +15,16 @@ pub(crate) struct PageUrl<'a> {
 impl PageUrl<'_> {
     /// The store's cursor of the one that was sent.
     pub(crate) fn open(&self, key: &ServerKey, sent: &str) -> Result<String, Failure> {
-        let opened = key.open(&self.binding(), sent).map(str::to_owned);
+        let opened = key.open(&self.binding(), sent);
         opened.ok_or_else(|| Failure::BadRequest(bad_cursor()))
     }
 
     /// The links of this page, and of the one that begins at the store's cursor.
-    pub(crate) fn links(&self, key: &ServerKey, next: Option<&str>) -> Vec<(&'static str, String)> {
+    pub(crate) fn links(
+        &self,
+        key: &ServerKey,
+        next: Option<&str>,
+    ) -> Result<Vec<(&'static str, String)>, Failure> {
         let mut links = vec![("self", self.with_query(&encoded(self.applied.iter())))];
         if let Some(next) = next {
             let mut query = encoded(self.without_cursor());
@@ -28,10 +32,12 @@ impl PageUrl<'_> {
                 query.push('&');
             }
             query.push_str("_cursor=");
-            query.push_str(&key.bind(&self.binding(), next));
+            let sealed = key.seal(&self.binding(), next);
+            let unsealed = || Failure::Unavailable("a cursor could not be sealed".to_owned());
+            query.push_str(&sealed.ok_or_else(unsealed)?);
             links.push(("next", self.with_query(&query)));
         }
-        links
+        Ok(links)
     }
 
     fn without_cursor(&self) -> impl Iterator<Item = &(String, String)> {

@@ -55,7 +55,7 @@ async fn page(
     let all = page.matches.iter().chain(&included.resources);
     let size = all.map(|stored| stored.body.len() + 160).sum();
     let mut bundle = BundleText::new("searchset", page.total, size);
-    bundle.links(&page_url.links(ports.server_key, page.next.as_deref()));
+    bundle.links(&page_url.links(ports.server_key, page.next.as_deref())?);
     for stored in &page.matches {
         bundle.entry(Some(&full_url(stored)), Some(&stored.body), r#","search":{"mode":"match"}"#);
     }
