@@ -167,7 +167,7 @@ fn what_is_reached_on_the_way_needs_a_plain_search_of_its_own() {
 /// What is searched with `line`.
 fn query(line: &str) -> SearchQuery {
     let Interaction::Search(query, _) = cases::interaction(line, None) else {
-        panic!("{line} is no search")
+        panic!("{line} is no search");
     };
     query
 }
