@@ -97,7 +97,7 @@ async fn a_cursor_is_of_one_caller_and_one_search() {
         format!("/fhir/Observation?_cursor={cursor}"),
         format!("/fhir/Patient/_history?_cursor={cursor}"),
         format!("/fhir/Patient?gender=female&_cursor={forged}"),
-        format!("/fhir/Patient?gender=female&_cursor={}", cursor.replace('.', "")),
+        format!("/fhir/Patient?gender=female&_cursor={}", cursor.split_at(1).1),
         "/fhir/Patient?gender=female&_cursor=x".to_owned(),
     ] {
         server.bearer(&alice, &format!("GET {path}")).await.is(400);
