@@ -37,8 +37,8 @@ pub(crate) const KEYS: &[&str] = &[
     "user",
 ];
 
-/// Headers that carry a credential.
-const CREDENTIAL_HEADERS: &[&str] =
+/// Headers that carry a credential: no document has them.
+pub(crate) const CREDENTIAL_HEADERS: &[&str] =
     &["authorization", "cookie", "proxy-authorization", "x-client-auth"];
 
 /// Parameters that are taken from the route alone.
