@@ -91,6 +91,14 @@ impl RequestDocument {
         Self::as_it_stands(whole)
     }
 
+    /// As [`with_roles_named`](Self::with_roles_named), when it is asked for.
+    pub(crate) fn lazy_with_roles_named<'a>(
+        document: &'a LazyDocument<'_>,
+        name: &'a str,
+    ) -> LazyDocument<'a> {
+        LazyLock::new(Box::new(move || document.with_roles_named(name)))
+    }
+
     fn of(interaction: &Interaction, caller: &Caller, facts: &RequestFacts, keys: Keys) -> Self {
         let mut parts = Parts { document: Map::new(), keys };
         request_line(&mut parts, interaction, facts);
