@@ -12,7 +12,7 @@ use firewarden_fhir::Issue;
 use serde_json::{Map, Value};
 
 pub(crate) use self::closed_sets::Never;
-pub(crate) use self::fact::{Ask, Fact};
+pub(crate) use self::fact::{Ask, Fact, Place};
 pub(crate) use self::finding::Findings;
 pub use self::finding::{Finding, LintRule};
 pub use self::issuers::{NamedIssuer, named_issuers};
