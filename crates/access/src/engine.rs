@@ -1,9 +1,9 @@
 //! The engines: each says of a request whether a policy's rule holds.
 
 mod complex;
+mod equalities;
 mod json_schema;
 mod matcho;
-mod named_type;
 mod required;
 mod sql;
 mod trace;

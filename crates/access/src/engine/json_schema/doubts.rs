@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::SentValue;
 use super::keywords::{self, Kind};
-use super::naming::resolve;
+use super::schema::{required_members, resolve};
 use crate::document;
 use crate::element_path::ElementPath;
 use crate::lint::{Finding, Findings, LintRule, Never};
@@ -46,7 +46,7 @@ impl<'a> Reader<'a, '_> {
     fn schema(&mut self, schema: &'a Value, at: &ElementPath, required: &BTreeSet<&'a str>) {
         let Some(keywords) = schema.as_object() else { return };
         let mut required = required.clone();
-        self.add_required(keywords, &mut required);
+        required.extend(required_members(self.root, keywords));
         for (name, value) in keywords {
             let at = at.member(name);
             match (name.as_str(), value) {
@@ -103,16 +103,6 @@ impl<'a> Reader<'a, '_> {
                 self.findings.add(finding);
             }
             self.schema(schema, &at, &BTreeSet::new());
-        }
-    }
-
-    fn add_required(&self, keywords: &'a Map<String, Value>, required: &mut BTreeSet<&'a str>) {
-        required.extend(strings(keywords.get("required")));
-        let all = keywords.get("allOf").and_then(Value::as_array);
-        for inner in all.into_iter().flatten() {
-            if let Some(keywords) = resolve(self.root, inner).and_then(Value::as_object) {
-                self.add_required(keywords, required);
-            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::naming::resolve;
+use super::schema::resolve;
 use crate::element_path::ElementPath;
 use crate::lint::{Ask, Fact, Place};
 
