@@ -12,6 +12,9 @@ const METHODS: &[&str] = &["get", "post", "put", "patch", "delete"];
 
 /// The ids of `operation` that are not the names of operations.
 const OPERATIONS: &[&str] = &[
+    "ExplainDecision",
+    "ExplainRequest",
+    "ExplainShadow",
     "FhirCapabilities",
     "FhirCompartmentSearch",
     "FhirConditionalCreate",
@@ -29,6 +32,7 @@ const OPERATIONS: &[&str] = &[
     "HealthDetails",
     "Metrics",
     "TestMatcho",
+    "TestPolicies",
     "TestPolicy",
     "TestToken",
     "UserInfo",
@@ -54,6 +58,9 @@ const TEXTS: &[&str] = &["query-string", "remote-addr", "request-method", "schem
 /// Paths besides those of types.
 const OTHER_PATHS: &[&str] = &[
     "/$matcho",
+    "/auth/explain",
+    "/auth/policy-tests",
+    "/auth/shadow",
     "/auth/test-policy",
     "/auth/test-token",
     "/auth/userinfo",
@@ -223,7 +230,7 @@ fn uri(text: &str) -> Option<Never> {
     if trimmed != text {
         return meant(trimmed, format!("a path has no slash at its end: write `{trimmed}`"));
     }
-    if OTHER_PATHS.contains(&text) {
+    if OTHER_PATHS.contains(&text) || text.starts_with("/auth/decisions/") {
         return None;
     }
     let Some(path) = text.strip_prefix('/') else {
