@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use crate::app::App;
-use crate::configuration::{self, Snapshot, content};
+use crate::configuration::{Snapshot, content};
 use crate::limits;
 use crate::policy_tests::{self, Bench, People, Writes, WrittenTest};
 
@@ -143,13 +143,12 @@ impl OwnRules<'_> {
         if tests.len() > limits::POLICY_TESTS_MAX {
             return Err(vec![policy_tests::too_many()]);
         }
-        let stored = configuration::policy_sources(&self.app.store).await.map_err(|_| {
+        let policies =
+            policy_tests::policies_after(&self.app.store, &self.snapshot.policies, writes);
+        let policies = policies.await.map_err(|_| {
             let text = "the policies cannot be read now: try again";
             vec![Issue::error("transient", text)]
         })?;
-        let version = self.snapshot.policies.version();
-        let policies = policy_tests::policies_after(version, || stored, writes);
-        let policies = policies.unwrap_or_else(|| Arc::clone(&self.snapshot.policies));
         let people = People::new(Some(&self.app.directory), writes);
         let after = self.bench(policies, &people).run(&tests.iter().collect::<Vec<_>>()).await;
         let failing = |test: &&WrittenTest| {

@@ -9,11 +9,11 @@ use firewarden_access::{
 };
 use firewarden_fhir::{Id, Issue, ResourceType, Severity, Target, Timestamp};
 use firewarden_identity::{Directory, caller_of};
-use firewarden_store::Store;
+use firewarden_store::{Store, StoreError};
 use serde_json::{Map, Value, json};
 
 pub(crate) use self::people::People;
-use crate::limits;
+use crate::{configuration, limits};
 
 /// The types of resources that tests are about.
 pub(crate) const TYPES: &[&str] = &["AccessPolicy", "AccessPolicyTest", "User", "Role", "Client"];
@@ -128,20 +128,30 @@ pub(crate) fn tests_after(stored: &[WrittenTest], writes: &Writes<'_>) -> Vec<Wr
     tests
 }
 
-/// The policies as they would stand after the writes; `None` where none is written.
-pub(crate) fn policies_after(
-    version: u64,
-    stored: impl FnOnce() -> Vec<PolicySource>,
+/// The policies as they would stand after the writes. The stored ones are read where one is written.
+pub(crate) async fn policies_after(
+    store: &Store,
+    policies: &Arc<PolicySet>,
     writes: &Writes<'_>,
-) -> Option<Arc<PolicySet>> {
-    of_type(writes, "AccessPolicy").next()?;
-    let mut sources = stored();
+) -> Result<Arc<PolicySet>, StoreError> {
+    if of_type(writes, "AccessPolicy").next().is_none() {
+        return Ok(Arc::clone(policies));
+    }
+    let stored = configuration::policy_sources(store).await?;
+    Ok(with_written(policies.version(), stored, writes))
+}
+
+fn with_written(
+    version: u64,
+    mut sources: Vec<PolicySource>,
+    writes: &Writes<'_>,
+) -> Arc<PolicySet> {
     sources.retain(|source| !of_type(writes, "AccessPolicy").any(|(id, _)| *id == source.id));
     let written = of_type(writes, "AccessPolicy");
     sources.extend(written.filter_map(|(id, content)| {
         Some(PolicySource { id: id.clone(), content: content?.clone() })
     }));
-    Some(Arc::new(PolicySet::compile(version, sources)))
+    Arc::new(PolicySet::compile(version, sources))
 }
 
 /// Those of the tests that held before, or were not there, and fail now.
@@ -162,7 +172,7 @@ pub async fn test_policies(resources: &[Value], now: Timestamp) -> Result<Value,
     let writes: Vec<_> =
         resources.iter().map(|(target, content)| (target, Some(content))).collect();
     let people = People::new(None, &writes);
-    let policies = policies_after(0, Vec::new, &writes).unwrap_or_default();
+    let policies = with_written(0, Vec::new(), &writes);
     let bench =
         Bench { policies, people: &people, store: None, base_url: "http://localhost/fhir", now };
     let tests = tests_after(&[], &writes);

@@ -1,12 +1,9 @@
 //! `POST /auth/policy-tests`: whether tests of policies hold, those stored or those sent.
 
-use std::sync::Arc;
-
 use firewarden_fhir::Issue;
 use firewarden_interactions::{Failure, Outcome};
 use serde_json::Value;
 
-use crate::configuration;
 use crate::failure::Refusal;
 use crate::limits;
 use crate::pipeline::Moment;
@@ -22,8 +19,7 @@ pub(crate) async fn policy_tests(moment: &Moment<'_>, sent: &Value) -> Result<Ou
     let sent = resources(sent).map_err(Refusal::BadRequest)?;
     let (app, snapshot) = (moment.app, &moment.snapshot);
     let writes: Vec<_> = sent.iter().map(|(target, content)| (target, Some(content))).collect();
-    let stored = configuration::policy_sources(&app.store).await.map_err(Failure::from)?;
-    let policies = policy_tests::policies_after(snapshot.policies.version(), || stored, &writes);
+    let policies = policy_tests::policies_after(&app.store, &snapshot.policies, &writes).await;
     let people = People::new(Some(&app.directory), &writes);
     let mut tests: Vec<WrittenTest> = policy_tests::tests_after(&[], &writes);
     if tests.is_empty() {
@@ -33,7 +29,7 @@ pub(crate) async fn policy_tests(moment: &Moment<'_>, sent: &Value) -> Result<Ou
         return Err(Refusal::BadRequest(policy_tests::too_many()));
     }
     let bench = Bench {
-        policies: policies.unwrap_or_else(|| Arc::clone(&snapshot.policies)),
+        policies: policies.map_err(Failure::from)?,
         people: &people,
         store: Some(&app.store),
         base_url: &app.base_url,
