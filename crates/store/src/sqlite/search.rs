@@ -20,7 +20,7 @@ use super::dictionary::{Dictionary, TypeCode};
 use super::judge::{Judge, code_of};
 use super::pool::Reading;
 use super::row;
-use crate::condition::{Condition, Preparer};
+use crate::condition::{Condition, Effort, Preparer};
 use crate::limits::{
     FEW_CANDIDATES, GATHERED_CANDIDATES_MAX, LOOKED_UP_CANDIDATES_MAX, PROBE_CANDIDATES_MAX,
 };
@@ -64,8 +64,10 @@ struct Search<'a> {
     type_code: TypeCode,
     /// Those of the rows, and those of the query.
     conditions: Vec<Condition<'a>>,
-    /// Of those conditions that have one and look up nothing.
-    sources: Vec<Source>,
+    /// Of those that compare values, where they have one.
+    compared: Vec<Source>,
+    /// Of those that have alternatives.
+    alternatives: OnceCell<Vec<Source>>,
     /// Of those that look up few.
     looked_up: OnceCell<Vec<Source>>,
     order: Order<'a>,
@@ -94,20 +96,21 @@ impl<'a> Search<'a> {
             query,
             type_code: dictionary.resource_type(query.resource_type),
             conditions,
-            sources: Vec::new(),
+            compared: Vec::new(),
+            alternatives: OnceCell::new(),
             looked_up: OnceCell::new(),
             order,
             through: ThroughValues::default(),
         };
-        search.sources = search.sources_of(false, 0)?;
+        search.compared = search.sources_of(Effort::Values, 0)?;
         Ok(Some(search))
     }
 
-    /// The sources of the conditions that look up, or of those that do not.
-    fn sources_of(&self, look_up: bool, looked_up_max: usize) -> Result<Vec<Source>, StoreError> {
+    /// The sources of the conditions of such an effort.
+    fn sources_of(&self, effort: Effort, looked_up_max: usize) -> Result<Vec<Source>, StoreError> {
         let (judge, resource_type) = (&self.judge, self.query.resource_type);
         let finder = Finder { judge, resource_type, looked_up_max };
-        let conditions = self.conditions.iter().filter(|c| c.looks_up() == look_up);
+        let conditions = self.conditions.iter().filter(|c| c.effort() == effort);
         let mut sources = Vec::new();
         for condition in conditions {
             sources.extend(finder.source(condition)?);
@@ -115,17 +118,31 @@ impl<'a> Search<'a> {
         Ok(sources)
     }
 
+    fn alternatives(&self) -> Result<&[Source], StoreError> {
+        if let Some(known) = self.alternatives.get() {
+            return Ok(known);
+        }
+        let sources = self.sources_of(Effort::Alternatives, 0)?;
+        Ok(self.alternatives.get_or_init(|| sources))
+    }
+
     fn looked_up(&self) -> Result<&[Source], StoreError> {
         if let Some(known) = self.looked_up.get() {
             return Ok(known);
         }
-        let sources = self.sources_of(true, PROBE_CANDIDATES_MAX)?;
+        let sources = self.sources_of(Effort::LookUps, PROBE_CANDIDATES_MAX)?;
         Ok(self.looked_up.get_or_init(|| sources))
+    }
+
+    /// All sources there are, once nothing small is found.
+    fn all_sources(&self) -> Result<Vec<&Source>, StoreError> {
+        let looking_up_nothing = self.alternatives()?.iter().chain(&self.compared);
+        Ok(looking_up_nothing.chain(self.looked_up()?).collect())
     }
 
     /// Whether some condition would look up more than was looked up.
     fn looks_up_many(&self) -> Result<bool, StoreError> {
-        let look_up = self.conditions.iter().filter(|condition| condition.looks_up()).count();
+        let look_up = self.conditions.iter().filter(|c| c.effort() == Effort::LookUps).count();
         Ok(look_up > 0 && self.looked_up()?.len() < look_up)
     }
 
@@ -185,7 +202,7 @@ impl<'a> Search<'a> {
         if let Candidates::Gathered(_) = candidates {
             return self.walk(candidates, wanted, self.order.is_by_key());
         }
-        let unsourced = self.sources.is_empty() && self.looked_up()?.is_empty();
+        let unsourced = self.all_sources()?.is_empty();
         let (candidates, in_order) = match self.order.by_updated() {
             // Nothing is selective: the rows are walked in the order that is asked for.
             Some(newest_first) if unsourced => {
@@ -215,31 +232,34 @@ impl<'a> Search<'a> {
 
     fn choose(&self, after_key: i64) -> Result<Candidates, StoreError> {
         let chooser = self.chooser(after_key);
-        let mut best = chooser.smallest(&self.sources, PROBE_CANDIDATES_MAX)?;
+        let alone = self.compared.len() == self.conditions.len();
+        if !alone && let Some(few) = chooser.smallest(&self.compared, FEW_CANDIDATES)? {
+            // What else there is need not be found.
+            return Ok(Candidates::Gathered(few));
+        }
+        let looking_up_nothing = self.alternatives()?.iter().chain(&self.compared);
+        let mut best = chooser.smallest(looking_up_nothing, PROBE_CANDIDATES_MAX)?;
         if best.as_ref().is_none_or(|found| found.len() > FEW_CANDIDATES) {
             let found = chooser.smallest(self.looked_up()?, PROBE_CANDIDATES_MAX)?;
             best = [best, found].into_iter().flatten().min_by_key(Vec::len);
         }
         match best {
             Some(found) => Ok(Candidates::Gathered(found)),
-            None => {
-                let sources: Vec<_> = self.sources.iter().chain(self.looked_up()?).collect();
-                chooser.choose_large(&sources)
-            }
+            None => chooser.choose_large(&self.all_sources()?),
         }
     }
 
     /// The candidates of the most selective condition that looks up many, if they are not too
     /// many.
     fn choose_looked_up(&self, after_key: i64) -> Result<Option<Candidates>, StoreError> {
-        let sources = self.sources_of(true, LOOKED_UP_CANDIDATES_MAX)?;
+        let sources = self.sources_of(Effort::LookUps, LOOKED_UP_CANDIDATES_MAX)?;
         let found = self.chooser(after_key).smallest(&sources, GATHERED_CANDIDATES_MAX)?;
         Ok(found.map(Candidates::Gathered))
     }
 
     /// How many resources match.
     fn total(&self) -> Result<u64, StoreError> {
-        let sources: Vec<_> = self.sources.iter().chain(self.looked_up()?).collect();
+        let sources = self.all_sources()?;
         let statement = if self.conditions.is_empty() {
             Some(candidates::count_type_statement(self.type_code))
         } else if sources.len() == self.conditions.len() {
