@@ -37,8 +37,8 @@ pub(crate) const KEYS: &[&str] = &[
     "user",
 ];
 
-/// Headers that carry a credential.
-const CREDENTIAL_HEADERS: &[&str] =
+/// Headers that carry a credential: no document has them.
+pub(crate) const CREDENTIAL_HEADERS: &[&str] =
     &["authorization", "cookie", "proxy-authorization", "x-client-auth"];
 
 /// Parameters that are taken from the route alone.
@@ -89,6 +89,14 @@ impl RequestDocument {
             roles.retain(|role| role.get("name").and_then(Value::as_str) == Some(name));
         }
         Self::as_it_stands(whole)
+    }
+
+    /// As [`with_roles_named`](Self::with_roles_named), when it is asked for.
+    pub(crate) fn lazy_with_roles_named<'a>(
+        document: &'a LazyDocument<'_>,
+        name: &'a str,
+    ) -> LazyDocument<'a> {
+        LazyLock::new(Box::new(move || document.with_roles_named(name)))
     }
 
     fn of(interaction: &Interaction, caller: &Caller, facts: &RequestFacts, keys: Keys) -> Self {

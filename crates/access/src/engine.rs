@@ -1,9 +1,9 @@
 //! The engines: each says of a request whether a policy's rule holds.
 
 mod complex;
+mod equalities;
 mod json_schema;
 mod matcho;
-mod named_type;
 mod required;
 mod sql;
 mod trace;
@@ -177,28 +177,18 @@ impl Engine {
         }
     }
 
-    /// What the rule says. `role_name` limits the roles that it sees.
+    /// What the rule says.
     pub(crate) async fn verdict(
         &self,
         document: &LazyDocument<'_>,
-        role_name: Option<&str>,
         database: &dyn PolicyDatabase,
     ) -> Verdict {
         match self {
             Self::Allow => Verdict::Satisfied,
-            Self::JsonSchema(rule) => match role_name {
-                None => rule.verdict(document),
-                Some(name) => rule.verdict(&document.with_roles_named(name)),
-            },
-            Self::Matcho(rule) => match role_name {
-                None => rule.verdict(document),
-                Some(name) => rule.verdict(&document.with_roles_named(name)),
-            },
-            Self::Complex(rule) => rule.verdict(document, role_name, database).await,
-            Self::Sql(rule) => match role_name {
-                None => rule.verdict(document, database).await,
-                Some(name) => rule.verdict(&document.with_roles_named(name), database).await,
-            },
+            Self::JsonSchema(rule) => rule.verdict(document),
+            Self::Matcho(rule) => rule.verdict(document),
+            Self::Complex(rule) => rule.verdict(document, database).await,
+            Self::Sql(rule) => rule.verdict(document, database).await,
         }
     }
 
@@ -206,24 +196,14 @@ impl Engine {
     pub(crate) async fn explain(
         &self,
         document: &RequestDocument,
-        role_name: Option<&str>,
         database: &dyn PolicyDatabase,
     ) -> (Verdict, Option<Value>) {
         match self {
             Self::Allow => (Verdict::Satisfied, None),
-            Self::JsonSchema(rule) => match role_name {
-                None => rule.explain(document),
-                Some(name) => rule.explain(&document.with_roles_named(name)),
-            },
-            Self::Matcho(rule) => match role_name {
-                None => rule.explain(document),
-                Some(name) => rule.explain(&document.with_roles_named(name)),
-            },
-            Self::Complex(rule) => rule.explain(document, role_name, database).await,
-            Self::Sql(rule) => match role_name {
-                None => rule.explain(document, database).await,
-                Some(name) => rule.explain(&document.with_roles_named(name), database).await,
-            },
+            Self::JsonSchema(rule) => rule.explain(document),
+            Self::Matcho(rule) => rule.explain(document),
+            Self::Complex(rule) => rule.explain(document, database).await,
+            Self::Sql(rule) => rule.explain(document, database).await,
         }
     }
 

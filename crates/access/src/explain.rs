@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::decide::decide;
 use crate::document::{Keys, LazyDocument, RequestDocument};
+use crate::grant::{Barred, barred};
 use crate::limits::{CONSIDERED_MAX, POLICIES_PER_DECISION_MAX};
 use crate::policy::{GivenRows, Policy, ReadAgainst};
 use crate::rule::{Rule, rule};
@@ -116,7 +117,8 @@ pub async fn reasons(
             reasons.left_out += 1;
             continue;
         }
-        let reason = match unasked(policy, asker, (of, guarded), body) {
+        let barred = barred(policy, asker, interaction, guarded);
+        let reason = match unasked(policy, barred, of, body) {
             Some(note) => Reason::noted(id, Verdict::NotSatisfied, note),
             None => asked(id, policy, (asker, of), &document).await,
         };
@@ -131,18 +133,23 @@ pub async fn reasons(
 /// Why a policy's rule is not asked, if it is not.
 fn unasked(
     policy: &Policy,
-    asker: &Asker,
-    (of, guarded): (Option<ResourceType>, Option<ResourceType>),
+    barred: Option<Barred>,
+    of: Option<ResourceType>,
     body: BodyKept,
 ) -> Option<String> {
-    if let Some(of) = of.filter(|of| policy.leaves_out(*of)) {
-        return Some(format!("its `rows` do not list `{of}`"));
-    }
-    if let Some(of) = guarded.filter(|of| !policy.reaches(*of, &asker.caller, asker.now)) {
-        return Some(format!(
-            "`{of}` is reached only by an `allow` that links the caller's own User or Client, or \
-             by a policy that names the type"
-        ));
+    match barred {
+        Some(Barred::LeavesOut(of)) => return Some(format!("its `rows` do not list `{of}`")),
+        Some(Barred::HasRows) => {
+            let note = "it is limited to `rows`, and figures of the whole server are none";
+            return Some(note.to_owned());
+        }
+        Some(Barred::OutOfReach(of)) => {
+            return Some(format!(
+                "`{of}` is reached only by an `allow` that links the caller's own User or Client, \
+                 or by a policy that names the type"
+            ));
+        }
+        None => {}
     }
     let keys = policy.keys(of);
     let looks_at_body = keys.has("body") || keys.has("resource");

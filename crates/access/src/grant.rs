@@ -173,17 +173,36 @@ fn candidates<'a>(
     guarded: Option<ResourceType>,
 ) -> Vec<&'a (Id, Policy)> {
     let Asker { caller, now, .. } = asker;
-    let of = interaction.resource_type();
-    let may_grant = |policy: &Policy| {
-        let reaches = guarded.is_none_or(|of| policy.reaches(of, caller, *now));
-        let leaves_out = match of {
-            Some(of) => policy.leaves_out(of),
-            // Figures of the whole server are not a matter of rows.
-            None => policy.rows.is_some() && *interaction == Interaction::Metrics,
-        };
-        reaches && !leaves_out
-    };
     let mut candidates = policies.candidates(caller, interaction, *now);
-    candidates.retain(|(_, policy)| may_grant(policy));
+    candidates.retain(|(_, policy)| barred(policy, asker, interaction, guarded).is_none());
     candidates
+}
+
+/// Why a policy cannot grant an interaction, whatever its rule says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Barred {
+    /// Its `rows` do not list the type.
+    LeavesOut(ResourceType),
+    /// It is limited to rows, and figures of the whole server are not a matter of rows.
+    HasRows,
+    /// It does not reach the type on purpose.
+    OutOfReach(ResourceType),
+}
+
+/// Why a policy that applies cannot grant the interaction, if it cannot.
+pub(crate) fn barred(
+    policy: &Policy,
+    asker: &Asker,
+    interaction: &Interaction,
+    guarded: Option<ResourceType>,
+) -> Option<Barred> {
+    let Asker { caller, now, .. } = asker;
+    match interaction.resource_type() {
+        Some(of) if policy.leaves_out(of) => return Some(Barred::LeavesOut(of)),
+        None if policy.rows.is_some() && *interaction == Interaction::Metrics => {
+            return Some(Barred::HasRows);
+        }
+        Some(_) | None => {}
+    }
+    guarded.filter(|of| !policy.reaches(*of, caller, *now)).map(Barred::OutOfReach)
 }

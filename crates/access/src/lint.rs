@@ -12,7 +12,7 @@ use firewarden_fhir::Issue;
 use serde_json::{Map, Value};
 
 pub(crate) use self::closed_sets::Never;
-pub(crate) use self::fact::{Ask, Fact};
+pub(crate) use self::fact::{Ask, Fact, Place};
 pub(crate) use self::finding::Findings;
 pub use self::finding::{Finding, LintRule};
 pub use self::issuers::{NamedIssuer, named_issuers};
@@ -45,5 +45,74 @@ fn facts(policy: &Map<String, Value>) -> Vec<Fact> {
     match Engine::compile(policy) {
         Ok((engine, _)) => engine.facts(policy, &ElementPath::of("AccessPolicy")),
         Err(_) => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn rules(engine: &str, rule: &Value) -> Vec<LintRule> {
+        let attribute = if engine == "matcho" { "matcho" } else { "schema" };
+        let policy = json!({"engine": engine, attribute: rule});
+        let found = lint(policy.as_object().unwrap()).unwrap();
+        found.into_iter().map(|finding| finding.rule).collect()
+    }
+
+    #[test]
+    fn what_stands_under_a_negation_or_in_a_list_is_doubted_as_such() {
+        let get = json!({"required": ["request-method"], "properties": {"request-method": {"const": "GET"}}});
+        for (engine, rule, doubt, is_told) in [
+            ("json-schema", get.clone(), LintRule::NeverHolds, true),
+            (
+                "json-schema",
+                json!({"required": ["user"], "not": get.clone()}),
+                LintRule::NeverHolds,
+                false,
+            ),
+            (
+                "json-schema",
+                json!({"required": ["user"], "if": get, "then": {}}),
+                LintRule::NeverHolds,
+                false,
+            ),
+            (
+                "matcho",
+                json!({"user": "present?", "request-method": "GET"}),
+                LintRule::NeverHolds,
+                true,
+            ),
+            (
+                "matcho",
+                json!({"user": "present?", "request-method": {"$not": "GET"}}),
+                LintRule::NeverHolds,
+                false,
+            ),
+            ("matcho", json!({"user": {"name": {"$not": "guest"}}}), LintRule::BareNot, true),
+            (
+                "matcho",
+                json!({"role": {"$contains": {"name": {"$not": "guest"}}}}),
+                LintRule::BareNot,
+                false,
+            ),
+            (
+                "matcho",
+                json!({"user": {"id": "present?"}, "params": {"a": ".user.id"}}),
+                LintRule::UnguardedPath,
+                false,
+            ),
+            (
+                "matcho",
+                json!({"scheme": "https", "$not": {
+                    "user": {"id": "present?"}, "params": {"a": ".user.id"},
+                }}),
+                LintRule::UnguardedPath,
+                true,
+            ),
+        ] {
+            assert_eq!(rules(engine, &rule).contains(&doubt), is_told, "{doubt:?}: {rule}");
+        }
     }
 }

@@ -81,6 +81,13 @@ pub(crate) fn predicate_types(query: &SearchQuery) -> Vec<ResourceType> {
     types
 }
 
+/// Whether other resources than the one that is judged are looked at.
+pub(crate) fn look_at_others(criteria: &[Criterion]) -> bool {
+    let mut types = Vec::new();
+    criteria.iter().for_each(|criterion| collect_types(criterion, &mut types));
+    !types.is_empty()
+}
+
 fn collect_types(criterion: &Criterion, types: &mut Vec<ResourceType>) {
     match criterion {
         Criterion::Chain { targets, .. } => {

@@ -91,11 +91,9 @@ impl Policy {
         against: ReadAgainst<'_>,
     ) -> GivenRows {
         let Some(rows) = &self.rows else { return GivenRows::Everything };
-        match &self.role_name {
-            Some(name) if rows.keys(of).has("role") => {
-                rows.of(of, &document.with_roles_named(name), against)
-            }
-            Some(_) | None => rows.of(of, document, against),
+        match self.roles_seen(rows.keys(of)) {
+            None => rows.of(of, document, against),
+            Some(name) => rows.of(of, &document.with_roles_named(name), against),
         }
     }
 
@@ -105,7 +103,13 @@ impl Policy {
         document: &LazyDocument<'_>,
         database: &dyn PolicyDatabase,
     ) -> Verdict {
-        self.engine.verdict(document, self.role_name.as_deref(), database).await
+        match self.roles_seen(self.engine.keys()) {
+            None => self.engine.verdict(document, database).await,
+            Some(name) => {
+                let document = RequestDocument::lazy_with_roles_named(document, name);
+                self.engine.verdict(&document, database).await
+            }
+        }
     }
 
     /// What its rule says, and why.
@@ -114,7 +118,16 @@ impl Policy {
         document: &RequestDocument,
         database: &dyn PolicyDatabase,
     ) -> (Verdict, Option<Value>) {
-        self.engine.explain(document, self.role_name.as_deref(), database).await
+        match self.roles_seen(self.engine.keys()) {
+            None => self.engine.explain(document, database).await,
+            Some(name) => self.engine.explain(&document.with_roles_named(name), database).await,
+        }
+    }
+
+    /// The name of the only roles that are to be seen by what looks at these keys; `None` where it
+    /// may see the document as it stands.
+    fn roles_seen(&self, keys: Keys) -> Option<&str> {
+        self.role_name.as_deref().filter(|_| keys.has("role"))
     }
 
     fn is_current(&self, now: Timestamp) -> bool {

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use self::scope::{Right, Scope, Whose};
 use crate::decide::Asker;
 use crate::limits::SCOPES_MAX;
+use crate::permitted_search::look_at_others;
 use crate::rows::{RowUnion, TooManyRows};
 use crate::{Caller, RowFilter};
 
@@ -126,6 +127,11 @@ fn add_rows(
         let parse = ParseSearch { base_url, now: asker.now, handling };
         // What cannot be read as criteria of the type would have narrowed the scope.
         let Ok(more) = parse.criteria(of, query) else { return Ok(()) };
+        // Whoever asked for the token may have chosen them: through a chain they would tell of rows
+        // that the caller may not search.
+        if look_at_others(&more) {
+            return Ok(());
+        }
         criteria.extend(more);
     }
     if criteria.is_empty() {

@@ -5,7 +5,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use firewarden_fhir::{Id, Interaction, ResourceType};
 use serde_json::{Map, Value};
 
-use crate::document::{Keys, RequestDocument};
+use crate::document::RequestDocument;
+use crate::grant::barred;
 use crate::limits::POLICIES_PER_DECISION_MAX;
 use crate::policy::Policy;
 use crate::rule::{Rule, rule};
@@ -127,14 +128,12 @@ struct Asked<'a> {
 impl Asked<'_> {
     async fn is_granted_by(&self, policy: &Policy) -> bool {
         let Asker { caller, now, database, .. } = self.asker;
-        let of = self.interaction.resource_type();
         let concerns = policy.applies(caller, self.interaction.operation_id(), *now)
-            && self.guarded.is_none_or(|of| policy.reaches(of, caller, *now))
-            && !of.is_some_and(|of| policy.leaves_out(of));
+            && barred(policy, self.asker, self.interaction, self.guarded).is_none();
         if !concerns {
             return false;
         }
-        let keys = Keys::NONE.with(policy.keys(of));
+        let keys = policy.keys(self.interaction.resource_type());
         let document = RequestDocument::lazy(self.interaction, self.asker, keys);
         policy.verdict(&document, database.as_ref()).await == Verdict::Satisfied
     }

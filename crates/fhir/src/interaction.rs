@@ -182,53 +182,12 @@ impl Interaction {
     /// The type whose rows it touches, if it is one. Of a search in a compartment it is the type
     /// that is searched.
     pub fn resource_type(&self) -> Option<ResourceType> {
-        match self {
-            Self::Read(target)
-            | Self::Vread(target, _)
-            | Self::Update(target, ..)
-            | Self::Delete(target, _)
-            | Self::HistoryInstance(target, _) => Some(target.resource_type),
-            Self::Search(query, _) | Self::CompartmentSearch(_, query) => Some(query.resource_type),
-            Self::Create(resource) => Some(resource.resource_type),
-            Self::ConditionalCreate(condition, _)
-            | Self::ConditionalUpdate(condition, ..)
-            | Self::ConditionalDelete(condition) => Some(condition.query.resource_type),
-            Self::HistoryType(resource_type, _) => Some(*resource_type),
-            Self::HistorySystem(_)
-            | Self::UserInfo
-            | Self::TestPolicy(_)
-            | Self::TestMatcho(_)
-            | Self::TestToken(_)
-            | Self::Explain(_)
-            | Self::HealthDetails
-            | Self::Metrics => None,
-        }
+        self.parts().of
     }
 
     /// The resource it is about, if it is about one that has an id.
     pub fn target(&self) -> Option<&Target> {
-        match self {
-            Self::Read(target)
-            | Self::Vread(target, _)
-            | Self::Update(target, ..)
-            | Self::Delete(target, _)
-            | Self::HistoryInstance(target, _) => Some(target),
-            Self::Search(..)
-            | Self::CompartmentSearch(..)
-            | Self::Create(_)
-            | Self::ConditionalCreate(..)
-            | Self::ConditionalUpdate(..)
-            | Self::ConditionalDelete(_)
-            | Self::HistoryType(..)
-            | Self::HistorySystem(_)
-            | Self::UserInfo
-            | Self::TestPolicy(_)
-            | Self::TestMatcho(_)
-            | Self::TestToken(_)
-            | Self::Explain(_)
-            | Self::HealthDetails
-            | Self::Metrics => None,
-        }
+        self.parts().target
     }
 
     /// What the route says, as a policy sees it beside the parameters. Of a search in a
@@ -312,93 +271,71 @@ impl Interaction {
 
     /// The parameters that apply, as they were sent and in their order.
     pub fn parameters(&self) -> &[(String, String)] {
-        match self {
-            Self::Search(query, _) | Self::CompartmentSearch(_, query) => &query.applied,
-            Self::ConditionalCreate(condition, _)
-            | Self::ConditionalUpdate(condition, ..)
-            | Self::ConditionalDelete(condition) => &condition.query.applied,
-            Self::HistoryInstance(_, page)
-            | Self::HistoryType(_, page)
-            | Self::HistorySystem(page) => &page.applied,
-            Self::Read(_)
-            | Self::Vread(..)
-            | Self::Create(_)
-            | Self::Update(..)
-            | Self::Delete(..)
-            | Self::UserInfo
-            | Self::TestPolicy(_)
-            | Self::TestMatcho(_)
-            | Self::TestToken(_)
-            | Self::Explain(_)
-            | Self::HealthDetails
-            | Self::Metrics => &[],
-        }
+        self.parts().parameters
     }
 
     /// The incoming resource, of a write.
     pub fn resource(&self) -> Option<&Resource> {
-        match self {
-            Self::Create(resource)
-            | Self::ConditionalCreate(_, resource)
-            | Self::Update(_, resource, _)
-            | Self::ConditionalUpdate(_, resource, _) => Some(resource),
-            Self::Read(_)
-            | Self::Vread(..)
-            | Self::Search(..)
-            | Self::CompartmentSearch(..)
-            | Self::Delete(..)
-            | Self::ConditionalDelete(_)
-            | Self::HistoryInstance(..)
-            | Self::HistoryType(..)
-            | Self::HistorySystem(_)
-            | Self::UserInfo
-            | Self::TestPolicy(_)
-            | Self::TestMatcho(_)
-            | Self::TestToken(_)
-            | Self::Explain(_)
-            | Self::HealthDetails
-            | Self::Metrics => None,
-        }
+        self.parts().resource
     }
 
     /// The incoming resource, of a write, to be completed before it is decided.
     pub fn resource_mut(&mut self) -> Option<&mut Resource> {
-        match self {
-            Self::Create(resource)
-            | Self::ConditionalCreate(_, resource)
-            | Self::Update(_, resource, _)
-            | Self::ConditionalUpdate(_, resource, _) => Some(resource),
-            Self::Read(_)
-            | Self::Vread(..)
-            | Self::Search(..)
-            | Self::CompartmentSearch(..)
-            | Self::Delete(..)
-            | Self::ConditionalDelete(_)
-            | Self::HistoryInstance(..)
-            | Self::HistoryType(..)
-            | Self::HistorySystem(_)
-            | Self::UserInfo
-            | Self::TestPolicy(_)
-            | Self::TestMatcho(_)
-            | Self::Explain(_)
-            | Self::TestToken(_)
-            | Self::HealthDetails
-            | Self::Metrics => None,
-        }
+        self.write_mut().1
     }
 
     /// The condition of a conditional write, to be completed before it is decided.
     pub fn condition_mut(&mut self) -> Option<&mut WriteCondition> {
+        self.write_mut().0
+    }
+
+    fn parts(&self) -> Parts<'_> {
         match self {
-            Self::ConditionalCreate(condition, _)
-            | Self::ConditionalUpdate(condition, ..)
-            | Self::ConditionalDelete(condition) => Some(condition),
+            Self::Read(target) | Self::Vread(target, _) | Self::Delete(target, _) => {
+                Parts::of_target(target)
+            }
+            Self::Update(target, resource, _) => {
+                Parts { resource: Some(resource), ..Parts::of_target(target) }
+            }
+            Self::HistoryInstance(target, page) => {
+                Parts { parameters: &page.applied, ..Parts::of_target(target) }
+            }
+            Self::Search(query, _) | Self::CompartmentSearch(_, query) => Parts::of_query(query),
+            Self::ConditionalCreate(condition, resource)
+            | Self::ConditionalUpdate(condition, resource, _) => {
+                Parts { resource: Some(resource), ..Parts::of_query(&condition.query) }
+            }
+            Self::ConditionalDelete(condition) => Parts::of_query(&condition.query),
+            Self::Create(resource) => Parts {
+                of: Some(resource.resource_type),
+                resource: Some(resource),
+                ..Parts::default()
+            },
+            Self::HistoryType(of, page) => {
+                Parts { of: Some(*of), parameters: &page.applied, ..Parts::default() }
+            }
+            Self::HistorySystem(page) => Parts { parameters: &page.applied, ..Parts::default() },
+            Self::UserInfo
+            | Self::TestPolicy(_)
+            | Self::TestMatcho(_)
+            | Self::TestToken(_)
+            | Self::Explain(_)
+            | Self::HealthDetails
+            | Self::Metrics => Parts::default(),
+        }
+    }
+
+    /// The condition and the resource of a write.
+    fn write_mut(&mut self) -> (Option<&mut WriteCondition>, Option<&mut Resource>) {
+        match self {
+            Self::Create(resource) | Self::Update(_, resource, _) => (None, Some(resource)),
+            Self::ConditionalCreate(condition, resource)
+            | Self::ConditionalUpdate(condition, resource, _) => (Some(condition), Some(resource)),
+            Self::ConditionalDelete(condition) => (Some(condition), None),
             Self::Read(_)
             | Self::Vread(..)
             | Self::Search(..)
             | Self::CompartmentSearch(..)
-            | Self::Create(_)
-            | Self::Update(..)
             | Self::Delete(..)
             | Self::HistoryInstance(..)
             | Self::HistoryType(..)
@@ -406,10 +343,30 @@ impl Interaction {
             | Self::UserInfo
             | Self::TestPolicy(_)
             | Self::TestMatcho(_)
-            | Self::Explain(_)
             | Self::TestToken(_)
+            | Self::Explain(_)
             | Self::HealthDetails
-            | Self::Metrics => None,
+            | Self::Metrics => (None, None),
         }
+    }
+}
+
+/// What an interaction is made of, as far as it has such parts.
+#[derive(Default)]
+struct Parts<'a> {
+    of: Option<ResourceType>,
+    target: Option<&'a Target>,
+    parameters: &'a [(String, String)],
+    resource: Option<&'a Resource>,
+}
+
+impl<'a> Parts<'a> {
+    fn of_target(target: &'a Target) -> Self {
+        Self { of: Some(target.resource_type), target: Some(target), ..Self::default() }
+    }
+
+    fn of_query(query: &'a SearchQuery) -> Self {
+        let of = Some(query.resource_type);
+        Self { of, parameters: &query.applied, ..Self::default() }
     }
 }

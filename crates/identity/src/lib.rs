@@ -57,7 +57,7 @@ pub use introspector::{
 pub use jwks::KeySetState;
 pub use outbound::{NotAnAllowance, OutboundAllow};
 pub use password::{NotHashable, SALT_BYTES, hash_secret};
-pub use resolve::caller_of_user;
+pub use resolve::{NoCaller, caller_of};
 pub use secrets::{MASK, SECRET_POINTERS};
 pub use session::{SESSION_TOKEN_BYTES, session_token, session_token_hash};
 pub use unauthenticated::{Check, Unauthenticated};

@@ -40,19 +40,44 @@ pub(crate) async fn user(
     }
 }
 
-/// The caller that an active user of that id is, with its roles and without secrets or token.
-pub async fn caller_of_user(
-    id: &Id,
+/// Why ids stand for no caller.
+#[derive(Debug, thiserror::Error)]
+pub enum NoCaller {
+    /// There is none of that id, or it is not active.
+    #[error("there is no active `{of}/{id}`")]
+    Nobody {
+        /// `User` or `Client`.
+        of: &'static str,
+        /// The id.
+        id: Id,
+    },
+    /// Nobody can be looked up now.
+    #[error("users and clients cannot be read now")]
+    Unavailable(#[from] DirectoryUnavailable),
+}
+
+/// The caller that an active user with its roles and an active client of these ids are, without
+/// secrets or token: what a policy sees when they authenticate.
+pub async fn caller_of(
+    user: Option<&Id>,
+    client: Option<&Id>,
     directory: &dyn Directory,
-) -> Result<Option<Caller>, DirectoryUnavailable> {
-    let Some(user) = directory.user(id).await?.filter(|user| is_active(user)) else {
-        return Ok(None);
+) -> Result<Caller, NoCaller> {
+    let active = |of: &'static str, id: &Id, found: Option<Content>| {
+        let found = found.filter(|content| is_active(content));
+        let found = found.map(|content| Some(without_secrets(of, content)));
+        found.ok_or_else(|| NoCaller::Nobody { of, id: id.clone() })
     };
-    let mut roles = directory.roles(id).await?;
-    roles.retain(|role| is_active(role));
-    sort_by_id(&mut roles);
-    let user = Some(without_secrets("User", user));
-    Ok(Some(Caller { user, roles, ..Caller::anonymous() }))
+    let mut caller = Caller::anonymous();
+    if let Some(id) = user {
+        caller.user = active("User", id, directory.user(id).await?)?;
+        caller.roles = active_roles(id, directory).await?;
+    }
+    if let Some(id) = client {
+        let client = directory.client(id).await?.map(|client| client.content);
+        caller.client = active("Client", id, client)?;
+    }
+    Ok(caller)
 }
 
 /// The active user that an identifier names as this subject of the introspector's.
@@ -154,15 +179,18 @@ pub(crate) async fn roles(
     let Some(id) = user.get("id").and_then(Value::as_str).and_then(Id::parse) else {
         return Ok(Vec::new());
     };
-    let mut roles = directory.roles(&id).await?;
-    roles.retain(|role| is_active(role));
-    sort_by_id(&mut roles);
-    Ok(roles)
+    Ok(active_roles(&id, directory).await?)
 }
 
-fn sort_by_id(roles: &mut [Content]) {
+async fn active_roles(
+    user: &Id,
+    directory: &dyn Directory,
+) -> Result<Vec<Content>, DirectoryUnavailable> {
+    let mut roles = directory.roles(user).await?;
+    roles.retain(|role| is_active(role));
     let id_of = |role: &Content| role.get("id").and_then(Value::as_str).map(str::to_owned);
     roles.sort_by_cached_key(id_of);
+    Ok(roles)
 }
 
 /// Whether a resource may be used: `active` and `inactive` are absent, or say so in so many words.

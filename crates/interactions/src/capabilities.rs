@@ -8,8 +8,19 @@ use serde_json::{Value, json};
 /// The date of the last change to what this server can do, for clients that keep the statement.
 const DATE: &str = "2026-11-22";
 
+/// What the statement says of one installation.
+pub struct Installation<'a> {
+    /// The base of its URLs.
+    pub public_url: &'a str,
+    /// The program's version.
+    pub software_version: &'a str,
+    /// Whether pages of other origins may ask.
+    pub cors: bool,
+}
+
 /// The CapabilityStatement. It names no policy, no client and no provider.
-pub fn capability_statement(public_url: &str, software_version: &str) -> Value {
+pub fn capability_statement(of: &Installation<'_>) -> Value {
+    let Installation { public_url, software_version, cors } = of;
     let resources: Vec<Value> =
         ResourceType::all().filter(|of| !of.is_own()).map(resource).collect();
     let compartments: Vec<String> =
@@ -31,9 +42,9 @@ pub fn capability_statement(public_url: &str, software_version: &str) -> Value {
             "documentation": "Chained parameters, _has and includes reach what the caller may \
                 search. Not served: PATCH, composite and special parameters, _elements, operations.",
             "security": {
-                "cors": true,
-                "description": "Bearer tokens of trusted issuers, or HTTP Basic. Access is denied \
-                    unless a policy allows it.",
+                "cors": cors,
+                "description": "Bearer tokens of trusted issuers or of /auth/token, or HTTP \
+                    Basic. Access is denied unless a policy allows it.",
             },
             "resource": resources,
             "compartment": compartments,
@@ -126,8 +137,11 @@ mod tests {
 
     #[test]
     fn the_statement_says_what_is_served() {
-        let statement = capability_statement("https://fw.example", "1");
+        let of =
+            Installation { public_url: "https://fw.example", software_version: "1", cors: false };
+        let statement = capability_statement(&of);
         let rest = &statement["rest"][0];
+        assert_eq!(rest["security"]["cors"], false);
         let compartments = rest["compartment"].as_array().unwrap();
         for name in ["patient", "relatedPerson"] {
             let url = format!("http://hl7.org/fhir/CompartmentDefinition/{name}");

@@ -23,7 +23,7 @@ mod server_key;
 mod update;
 mod write;
 
-pub use capabilities::capability_statement;
+pub use capabilities::{Installation, capability_statement};
 pub use failure::Failure;
 pub use outcome::{Outcome, Saved};
 pub use own_type::{MASK, root_form};

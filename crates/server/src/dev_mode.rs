@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use firewarden_access::{Caller, RequestFacts};
 use firewarden_fhir::{Id, Issue, Timestamp};
-use firewarden_identity::caller_of_user;
+use firewarden_identity::{NoCaller, caller_of};
 use firewarden_interactions::Failure;
 
 use crate::app::App;
@@ -70,9 +70,11 @@ impl Besides {
             Refusal::BadRequest(Issue::error("not-found", text))
         };
         let id = acting_as.as_ref().map_err(|()| no_user())?;
-        let user = caller_of_user(id, &app.directory).await;
-        let user = user.map_err(|why| Failure::Unavailable(why.to_string()))?;
-        user.map(Arc::new).ok_or_else(no_user)
+        match caller_of(Some(id), None, &app.directory).await {
+            Ok(caller) => Ok(Arc::new(caller)),
+            Err(NoCaller::Nobody { .. }) => Err(no_user()),
+            Err(NoCaller::Unavailable(why)) => Err(Failure::Unavailable(why.to_string()).into()),
+        }
     }
 
     /// Notes whom the caller acts as.

@@ -4,6 +4,7 @@ mod discovery;
 mod explain;
 mod health;
 mod metrics;
+mod named_caller;
 mod policy_tests;
 mod test_matcho;
 mod test_policy;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use firewarden_fhir::request::{Body as ReadBody, NotServed};
 use firewarden_identity::Credentials;
 use firewarden_interactions::bundle::ReadBundle;
-use firewarden_interactions::{Failure, capability_statement};
+use firewarden_interactions::{Failure, Installation, capability_statement};
 use http::header::{AUTHORIZATION, CONTENT_ENCODING};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
@@ -90,8 +90,12 @@ async fn public_answer(app: &App, public: Public) -> (StatusCode, String) {
         Public::Live => endpoints::live(),
         Public::Ready => endpoints::ready(app).await,
         Public::Capabilities => {
-            let version = env!("CARGO_PKG_VERSION");
-            (StatusCode::OK, capability_statement(&app.public_url, version).to_string())
+            let statement = capability_statement(&Installation {
+                public_url: &app.public_url,
+                software_version: env!("CARGO_PKG_VERSION"),
+                cors: !app.settings.cors_origins.is_empty(),
+            });
+            (StatusCode::OK, statement.to_string())
         }
         Public::ProtectedResource { below } => {
             discovered(app, |snapshot| endpoints::protected_resource(app, snapshot, below)).await

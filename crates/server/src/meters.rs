@@ -16,16 +16,20 @@ pub(crate) use self::exposition::Exposition;
 use self::histogram::Histogram;
 
 /// What was asked, by the id of its operation; the first stands for what did not come so far.
-const OPERATIONS: [&str; 20] = [
+const OPERATIONS: [&str; 26] = [
     "none",
     "Public",
     "IssueToken",
     "FhirRead",
     "FhirVread",
     "FhirSearch",
+    "FhirCompartmentSearch",
     "FhirCreate",
+    "FhirConditionalCreate",
     "FhirUpdate",
+    "FhirConditionalUpdate",
     "FhirDelete",
+    "FhirConditionalDelete",
     "FhirHistory",
     "Batch",
     "Transaction",
@@ -33,13 +37,15 @@ const OPERATIONS: [&str; 20] = [
     "TestPolicy",
     "TestMatcho",
     "TestToken",
+    "TestPolicies",
+    "ExplainDecision",
+    "ExplainRequest",
+    "ExplainShadow",
     "HealthDetails",
     "Metrics",
-    "FhirPatch",
-    "FhirCapabilities",
 ];
 
-const DECISIONS: [&str; 4] = ["none", "permit", "deny", "unauthenticated"];
+const DECISIONS: [&str; 5] = ["none", "permit", "deny", "unauthenticated", "explained"];
 const STATUSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// Counters of one process. To count costs a few additions that wait for nobody.

@@ -90,6 +90,8 @@ pub(crate) async fn serve(
     asked: impl Fn(Timestamp, Option<&str>) -> Result<Asked, Refusal>,
     audit: &mut AuditRecord,
 ) -> Result<Answer, Refusal> {
+    // Its budget of time is the request's, however often it is decided.
+    let database = app.store.policy_database();
     for _ in 0..limits::DECISIONS_MAX {
         let now = crate::app::now();
         let snapshot = app.configuration.current().await.map_err(Failure::from)?;
@@ -99,7 +101,7 @@ pub(crate) async fn serve(
         besides.note(audit);
         let asked = asked(now, facts.query_string.as_deref())
             .map_err(|refusal| hide_from_anonymous(&caller, refusal))?;
-        let database = app.store.policy_database();
+        let database = Arc::clone(&database);
         let force = route::force(facts.query_string.as_deref());
         let moment =
             Moment { app, credentials, snapshot, caller, facts, besides, force, database, now };

@@ -8,7 +8,7 @@ use firewarden_access::{
     NoDatabase, PolicyDatabase, PolicySet, PolicySource, PolicyTest, Unexpected,
 };
 use firewarden_fhir::{Id, Issue, ResourceType, Severity, Target, Timestamp};
-use firewarden_identity::{Directory, caller_of_user};
+use firewarden_identity::{Directory, caller_of};
 use firewarden_store::Store;
 use serde_json::{Map, Value, json};
 
@@ -64,19 +64,9 @@ impl Bench<'_> {
             cannot(first.unwrap_or_default())
         })?;
         let tested = test.caller();
-        let unavailable = |_| cannot("users and clients cannot be read now".to_owned());
-        let nobody = |of: &str, id: &Id| cannot(format!("there is no active `{of}/{id}`"));
-        let mut caller = match &tested.user {
-            Some(id) => caller_of_user(id, self.people)
-                .await
-                .map_err(unavailable)?
-                .ok_or_else(|| nobody("User", id))?,
-            None => firewarden_access::Caller::anonymous(),
-        };
-        if let Some(id) = &tested.client {
-            let client = self.people.client(id).await.map_err(unavailable)?;
-            caller.client = Some(client.ok_or_else(|| nobody("Client", id))?.content);
-        }
+        let (user, client) = (tested.user.as_ref(), tested.client.as_ref());
+        let caller = caller_of(user, client, self.people).await;
+        let caller = caller.map_err(|why| cannot(why.to_string()))?;
         let database: Arc<dyn PolicyDatabase> = match self.store {
             Some(store) => store.policy_database(),
             None => Arc::new(NoDatabase),

@@ -194,13 +194,12 @@ impl Complex {
     pub(super) fn verdict<'a>(
         &'a self,
         document: &'a LazyDocument<'_>,
-        role_name: Option<&'a str>,
         database: &'a dyn PolicyDatabase,
     ) -> Answer<'a, Verdict> {
         Box::pin(async move {
             let mut verdict = self.operator.of_none();
             for branch in &self.branches {
-                let one = branch.verdict(document, role_name, database).await;
+                let one = branch.verdict(document, database).await;
                 verdict = self.operator.apply(verdict, one);
                 if self.operator.is_decided_by(one) {
                     break;
@@ -214,13 +213,12 @@ impl Complex {
     pub(super) fn explain<'a>(
         &'a self,
         document: &'a RequestDocument,
-        role_name: Option<&'a str>,
         database: &'a dyn PolicyDatabase,
     ) -> Answer<'a, (Verdict, Option<Value>)> {
         Box::pin(async move {
             let (mut verdict, mut failing) = (self.operator.of_none(), Vec::new());
             for (index, branch) in self.branches.iter().enumerate() {
-                let (one, why) = branch.explain(document, role_name, database).await;
+                let (one, why) = branch.explain(document, database).await;
                 verdict = self.operator.apply(verdict, one);
                 if one != Verdict::Satisfied {
                     failing.push(self.told(index, one, why));

@@ -65,9 +65,9 @@ fn real(policy: &Value, documents: &[Value]) -> Vec<Verdict> {
     };
     let verdict = |document: &Value| {
         let whole = RequestDocument::as_it_stands(document.clone());
-        let explained = engine.explain(&whole, None, &NoDatabase).now_or_never().unwrap().0;
+        let explained = engine.explain(&whole, &NoDatabase).now_or_never().unwrap().0;
         let lazy = LazyLock::new(Box::new(move || whole) as Box<dyn FnOnce() -> _ + Send>);
-        let verdict = engine.verdict(&lazy, None, &NoDatabase).now_or_never().unwrap();
+        let verdict = engine.verdict(&lazy, &NoDatabase).now_or_never().unwrap();
         assert_eq!(verdict, explained, "{policy} on {document}");
         verdict
     };

@@ -6,9 +6,9 @@ mod doubts;
 mod facts;
 mod keys;
 mod keywords;
-mod naming;
 mod reference_cost;
 mod requiring;
+mod schema;
 mod sent_value;
 
 use std::collections::BTreeSet;
@@ -56,7 +56,7 @@ impl JsonSchema {
                 ]);
             }
         };
-        let names = naming::names(&checked.schema);
+        let names = requiring::equalities(&checked.schema).names();
         let keys = keys::keys(&checked.schema, &checked.sent_values);
         let dependences = absence::dependences(&checked.schema, checked.sent_values.len());
         let (schema, sent_values) = (checked.schema, checked.sent_values);
@@ -80,7 +80,7 @@ impl JsonSchema {
 
     /// What it requires of a request.
     pub(crate) fn required(&self) -> Required {
-        requiring::required(&self.schema)
+        requiring::equalities(&self.schema).required
     }
 
     /// The keys of the document that the rule looks at.

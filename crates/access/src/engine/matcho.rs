@@ -8,7 +8,6 @@ mod expression;
 mod facts;
 mod failures;
 mod keys;
-mod naming;
 mod pattern;
 mod reference;
 mod requiring;
@@ -42,7 +41,7 @@ impl Matcho {
     /// Compiles a pattern, or says what is wrong.
     pub(crate) fn compile(pattern: &Value, at: &ElementPath) -> Result<Self, Vec<Issue>> {
         let pattern = compiler::compile(pattern, at)?;
-        let (names, keys) = (naming::names(&pattern), keys::keys(&pattern));
+        let (names, keys) = (requiring::equalities(&pattern).names(), keys::keys(&pattern));
         Ok(Self { pattern, names, keys })
     }
 
@@ -53,7 +52,7 @@ impl Matcho {
 
     /// What it requires of a request.
     pub(crate) fn required(&self) -> Required {
-        requiring::required(&self.pattern)
+        requiring::equalities(&self.pattern).required
     }
 
     /// The keys of the document that the rule looks at.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use firewarden_fhir::ResourceType;
+
 /// What a decision knows of a request before any rule is asked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked<'a> {
@@ -64,6 +66,28 @@ impl Place {
                 | Self::OperationId,
                 _,
             ) => None,
+        }
+    }
+}
+
+impl Place {
+    /// Whether a text here tells the type.
+    pub(super) fn tells_type(self) -> bool {
+        matches!(self, Self::Type | Self::Uri)
+    }
+
+    /// The type that this text names here.
+    pub(super) fn names(self, text: &str) -> Option<ResourceType> {
+        match self {
+            Self::Document | Self::Params | Self::Operation | Self::Method | Self::OperationId => {
+                None
+            }
+            Self::Type => ResourceType::parse(text),
+            Self::Uri => {
+                let path = text.strip_prefix('/')?;
+                let path = path.strip_prefix("fhir/").unwrap_or(path);
+                ResourceType::parse(path.split('/').next()?)
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use firewarden_fhir::ResourceType;
 
 use super::{Ask, Fact, Finding, Findings, LintRule};
-use crate::document::KEYS;
+use crate::document::{CREDENTIAL_HEADERS, KEYS};
 use crate::nearest::nearest;
 
 const METHODS: &[&str] = &["get", "post", "put", "patch", "delete"];
@@ -62,10 +62,6 @@ const OTHER_PATHS: &[&str] = &[
     "/health/ready",
     "/metrics",
 ];
-
-/// Headers that no document has.
-const HIDDEN_HEADERS: &[&str] =
-    &["authorization", "cookie", "proxy-authorization", "x-client-auth"];
 
 /// Tells of facts that no request has.
 pub(super) fn look(facts: &[Fact], findings: &mut Findings) {
@@ -191,7 +187,7 @@ fn of_type(text: &str) -> Option<(String, String)> {
 
 fn header(name: &str) -> Option<Never> {
     let lower = name.to_ascii_lowercase();
-    if HIDDEN_HEADERS.contains(&lower.as_str()) {
+    if CREDENTIAL_HEADERS.contains(&lower.as_str()) {
         return Never::new(
             format!("no rule sees the header `{name}`"),
             format!("a request with `{name}` is shown without it"),

@@ -34,6 +34,44 @@ pub(crate) enum Ask {
     Other,
 }
 
+/// Where a part of a rule stands, in the document and in the policy.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    steps: Vec<String>,
+    pub(crate) at: ElementPath,
+    is_negated: bool,
+}
+
+impl Place {
+    /// The document as a whole, of which the rule at `at` asks.
+    pub(crate) fn document(at: ElementPath) -> Self {
+        Self { steps: Vec::new(), at, is_negated: false }
+    }
+
+    /// The same place of the document, from another of the policy.
+    pub(crate) fn at(&self, at: ElementPath) -> Self {
+        Self { steps: self.steps.clone(), at, is_negated: self.is_negated }
+    }
+
+    /// One step further.
+    pub(crate) fn step(&self, step: &str, at: ElementPath) -> Self {
+        let mut place = self.at(at);
+        place.steps.push(step.to_owned());
+        place
+    }
+
+    /// The same under a negation.
+    pub(crate) fn negated(self) -> Self {
+        Self { is_negated: true, ..self }
+    }
+
+    /// That this is asked there.
+    pub(crate) fn asked(self, ask: Ask) -> Fact {
+        let Self { steps, at, is_negated } = self;
+        Fact { steps, ask, at, is_negated }
+    }
+}
+
 impl Fact {
     /// The steps, to be compared.
     pub(crate) fn place(&self) -> Vec<&str> {

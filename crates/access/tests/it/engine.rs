@@ -3,3 +3,4 @@
 mod complex;
 mod json_schema;
 mod matcho;
+mod sql;

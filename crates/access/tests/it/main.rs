@@ -5,6 +5,7 @@
 mod cases;
 mod decide;
 mod engine;
+mod explain;
 mod outside;
 mod own_type;
 mod properties;

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use firewarden_access::{Asker, Caller, Described, Session, explain as explained};
 use firewarden_fhir::request::NotServed;
-use firewarden_fhir::{Explain, Id, Issue};
-use firewarden_identity::{Directory, caller_of_user};
-use firewarden_interactions::{Failure, Outcome};
+use firewarden_fhir::{Explain, Issue};
+use firewarden_interactions::Outcome;
 use serde_json::Value;
 
+use super::named_caller::named_caller;
 use crate::arrival::RequestId;
 use crate::explanation;
 use crate::failure::Refusal;
@@ -67,17 +67,7 @@ async fn request(moment: &Moment<'_>, sent: &Value) -> Result<Outcome, Refusal> 
 /// The caller that `user-id`, `client-id` and the claims in `jwt` stand for. Nothing of it is
 /// checked as a credential is: it opens nothing.
 async fn caller(moment: &Moment<'_>, sent: &Value) -> Result<Caller, Refusal> {
-    let mut caller = match id(sent, "user-id")? {
-        Some(id) => caller_of_user(&id, &moment.app.directory)
-            .await
-            .map_err(unavailable)?
-            .ok_or_else(|| no_such("User", &id))?,
-        None => Caller::anonymous(),
-    };
-    if let Some(id) = id(sent, "client-id")? {
-        let client = moment.app.directory.client(&id).await.map_err(unavailable)?;
-        caller.client = Some(client.ok_or_else(|| no_such("Client", &id))?.content);
-    }
+    let mut caller = named_caller(moment, sent).await?;
     match sent.get("jwt") {
         None | Some(Value::Null) => {}
         Some(Value::Object(claims)) => {
@@ -90,21 +80,4 @@ async fn caller(moment: &Moment<'_>, sent: &Value) -> Result<Caller, Refusal> {
         }
     }
     Ok(caller)
-}
-
-fn id(sent: &Value, name: &str) -> Result<Option<Id>, Refusal> {
-    let wrong = || Refusal::BadRequest(Issue::error("value", format!("`{name}` is not an id")));
-    match sent.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Id::parse(text).map(Some).ok_or_else(wrong),
-        Some(_) => Err(wrong()),
-    }
-}
-
-fn no_such(of: &str, id: &Id) -> Refusal {
-    Refusal::BadRequest(Issue::error("not-found", format!("there is no active `{of}/{id}`")))
-}
-
-fn unavailable(why: firewarden_identity::DirectoryUnavailable) -> Refusal {
-    Refusal::Failed(Failure::Unavailable(why.to_string()))
 }

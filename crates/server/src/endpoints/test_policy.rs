@@ -1,10 +1,12 @@
 //! `POST /auth/test-policy`: what a policy would say of a request, without saving it.
 
-use firewarden_fhir::{Id, Issue};
-use firewarden_identity::Directory;
-use firewarden_interactions::{Failure, Outcome};
+use std::sync::Arc;
+
+use firewarden_fhir::Issue;
+use firewarden_interactions::Outcome;
 use serde_json::{Map, Value, json};
 
+use super::named_caller::named_caller;
 use crate::failure::Refusal;
 use crate::pipeline::Moment;
 
@@ -20,19 +22,13 @@ pub(crate) async fn test_policy(moment: &Moment<'_>, sent: &Value) -> Result<Out
     };
     let mut request = object("request")?;
     let policy = object("policy")?;
-    if let Some(id) = id(sent, "user-id")? {
-        let user = moment.app.directory.user(&id).await.map_err(unavailable)?;
-        let user = user.ok_or_else(|| no_such("User", &id))?;
-        request.insert("user".to_owned(), Value::Object(Map::clone(&user)));
-        let roles = moment.app.directory.roles(&id).await.map_err(unavailable)?;
-        let roles = roles.iter().map(|role| Value::Object(Map::clone(role)));
-        request.insert("role".to_owned(), roles.collect());
+    let caller = named_caller(moment, sent).await?;
+    let member = |content: &Arc<Map<String, Value>>| Value::Object(Map::clone(content));
+    if let Some(user) = &caller.user {
+        request.insert("user".to_owned(), member(user));
+        request.insert("role".to_owned(), caller.roles.iter().map(member).collect());
     }
-    if let Some(id) = id(sent, "client-id")? {
-        let client = moment.app.directory.client(&id).await.map_err(unavailable)?;
-        let client = client.ok_or_else(|| no_such("Client", &id))?;
-        request.insert("client".to_owned(), Value::Object(Map::clone(&client.content)));
-    }
+    request.extend(caller.client.iter().map(|client| ("client".to_owned(), member(client))));
     let operation = request.get("operation").cloned().unwrap_or(Value::Null);
     let request = Value::Object(request);
     let tested =
@@ -44,21 +40,4 @@ pub(crate) async fn test_policy(moment: &Moment<'_>, sent: &Value) -> Result<Out
         "result": {"eval-result": tested.satisfied, "trace": tested.trace},
     });
     Ok(Outcome::Made(answer.to_string()))
-}
-
-fn id(sent: &Value, name: &str) -> Result<Option<Id>, Refusal> {
-    let wrong = || Refusal::BadRequest(Issue::error("value", format!("`{name}` is not an id")));
-    match sent.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Id::parse(text).map(Some).ok_or_else(wrong),
-        Some(_) => Err(wrong()),
-    }
-}
-
-fn no_such(of: &str, id: &Id) -> Refusal {
-    Refusal::BadRequest(Issue::error("not-found", format!("there is no `{of}/{id}`")))
-}
-
-fn unavailable(why: firewarden_identity::DirectoryUnavailable) -> Refusal {
-    Refusal::Failed(Failure::Unavailable(why.to_string()))
 }

@@ -38,6 +38,8 @@ async fn only_the_listed_origins_may_ask_from_a_browser() {
             }
         }
     }
+    let statement = server.ask("GET /fhir/metadata").await.is(200);
+    assert_eq!(statement.at("/rest/0/security/cors"), true);
 }
 
 #[tokio::test]
@@ -52,6 +54,8 @@ async fn without_origins_no_browser_may_ask() {
         told.push((answer.status, answer.text));
     }
     assert_eq!(told[0], told[1]);
+    let statement = server.ask("GET /fhir/metadata").await.is(200);
+    assert_eq!(statement.at("/rest/0/security/cors"), false);
 }
 
 async fn by_address(settings: &[(&str, &str)]) -> TestServer {

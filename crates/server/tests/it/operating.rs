@@ -123,6 +123,51 @@ async fn what_happened_is_counted() {
 }
 
 #[tokio::test]
+async fn whatever_is_asked_is_counted_by_its_name() {
+    let server = server().await;
+    let patient = json!({"resourceType": "Patient", "id": "a"});
+    let transaction = json!({"resourceType": "Bundle", "type": "transaction", "entry": []});
+    for (operation, request, body) in [
+        ("FhirUpdate", "PUT /fhir/Patient/a", Some(&patient)),
+        ("FhirConditionalUpdate", "PUT /fhir/Patient?_id=a", Some(&patient)),
+        ("FhirCreate", "POST /fhir/Patient", Some(&patient)),
+        ("FhirConditionalCreate", "POST /fhir/Patient?_id=a", Some(&patient)),
+        ("FhirRead", "GET /fhir/Patient/a", None),
+        ("FhirVread", "GET /fhir/Patient/a/_history/1", None),
+        ("FhirHistory", "GET /fhir/Patient/_history", None),
+        ("FhirSearch", "GET /fhir/Patient", None),
+        ("FhirCompartmentSearch", "GET /fhir/Patient/a/Observation", None),
+        ("FhirConditionalDelete", "DELETE /fhir/Patient?_id=b", None),
+        ("FhirDelete", "DELETE /fhir/Patient/a", None),
+        ("Batch", "POST /fhir", Some(&json!({"resourceType": "Bundle", "type": "batch"}))),
+        ("Transaction", "POST /fhir", Some(&transaction)),
+        ("UserInfo", "GET /auth/userinfo", None),
+        ("TestPolicy", "POST /auth/test-policy", Some(&json!({"request": {}, "policy": {}}))),
+        ("TestMatcho", "POST /$matcho", Some(&json!({"matcho": {}, "resource": {}}))),
+        ("TestToken", "POST /auth/test-token", Some(&json!({"token": "a"}))),
+        ("TestPolicies", "POST /auth/policy-tests", Some(&json!({}))),
+        ("ExplainDecision", "GET /auth/decisions/a", None),
+        ("ExplainRequest", "POST /auth/explain", Some(&json!({"request": "GET /fhir/Patient"}))),
+        ("ExplainShadow", "GET /auth/shadow", None),
+        ("HealthDetails", "GET /health/ready", None),
+        ("Metrics", "GET /metrics", None),
+    ] {
+        let ask = server.root(request);
+        let answer = match body {
+            Some(body) => ask.json(body).await,
+            None => ask.await,
+        };
+        assert!(matches!(answer.status, 200..=204 | 404), "{request}: {answer:?}");
+        let text = server.root("GET /metrics").await.is(200).text;
+        let name = |status: u16| {
+            let class = format!("{}xx", status / 100);
+            format!(r#"firewarden_requests_total{{operation="{operation}",status="{class}"}}"#)
+        };
+        assert!(sample(&text, &name(answer.status)).is_some(), "{operation} in\n{text}");
+    }
+}
+
+#[tokio::test]
 async fn who_reads_the_metrics_needs_a_policy() {
     let server = server().await;
     server.put(json!({

@@ -248,3 +248,54 @@ async fn a_write_that_was_decided_on_an_older_version_is_decided_again() {
     }
     server.root("GET /fhir/Basic/late").await.is(404);
 }
+
+/// A policy that no time is enough for.
+fn endless(id: &str) -> serde_json::Value {
+    let tables = (0..8).map(|n| format!("patient AS p{n}")).collect::<Vec<_>>().join(", ");
+    json!({
+        "resourceType": "AccessPolicy", "id": id, "engine": "sql",
+        "link": [{"reference": "User/a"}],
+        "sql": {"query": format!("SELECT count(*) = 0 FROM {tables}")},
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_decided_again_has_no_more_time_for_its_rules_than_before() {
+    let server = TestServer::start().await;
+    server.trust().await;
+    server.put(json!({"resourceType": "User", "id": "a", "data": {"sub": "a"}})).await;
+    let entry = json!({
+        "request": {"method": "POST", "url": "Patient"},
+        "resource": {"resourceType": "Patient"},
+    });
+    let patients =
+        json!({"resourceType": "Bundle", "type": "transaction", "entry": vec![entry; 40]});
+    server.root("POST /fhir").json(&patients).await.is(200);
+    for rule in ["endless-1", "endless-2"] {
+        server.put(endless(rule)).await;
+    }
+    // What it grants is not everything: the others are asked, too.
+    let mut grant = allow_user("a");
+    grant["rows"] = json!({"Basic": "code=x"});
+    server.put(grant).await;
+    let answered = AtomicBool::new(false);
+    // While its rules wait in vain the policies change: with the time of a new request for each
+    // decision it would be overtaken for ever.
+    let write = async {
+        let basic = json!({"resourceType": "Basic", "code": {"coding": [{"code": "x"}]}});
+        let answer = server.bearer(&token("a"), "POST /fhir/Basic").json(&basic).await;
+        answered.store(true, Ordering::SeqCst);
+        answer
+    };
+    let changes = async {
+        let mut changes = 0;
+        while !answered.load(Ordering::SeqCst) {
+            server.put(json!({"resourceType": "Role", "id": "r", "name": changes.to_string(), "user": {"reference": "User/a"}})).await;
+            changes += 1;
+        }
+        changes
+    };
+    let (answer, changes) = tokio::join!(write, changes);
+    answer.is(201);
+    assert!(changes > 0);
+}

@@ -30,6 +30,10 @@ const AT_LEAST: &[(&str, usize)] = &[
     ("bundles with a granted entry", 130),
     ("bundles with a refused entry", 130),
     ("conditional creates and updates, written", 60),
+    ("by rules in SQL, found something", 150),
+    ("by rules in SQL, written", 10),
+    ("by SMART scopes, found something", 150),
+    ("by SMART scopes, refused", 30),
 ];
 
 /// Counts of what happened.
@@ -96,8 +100,10 @@ fn by_content(request: &Request, answer: &Answer, body: &Value) -> Vec<&'static 
     let entries = body["entry"].as_array().map(Vec::as_slice).unwrap_or_default();
     let written = matches!(request.kind, Kind::Create | Kind::Update) && granted;
     let by_condition = matches!(request.kind, Kind::ConditionalCreate | Kind::ConditionalUpdate);
-    let content: [(&'static str, bool); 13] = [
-        ("found something", answer.status == 200 && (!is_bundle || has_matches(entries))),
+    let found = answer.status == 200 && (!is_bundle || has_matches(entries));
+    let (by_sql, by_scopes) = (request.caller == "nurse", request.caller == "app");
+    let content: [(&'static str, bool); 17] = [
+        ("found something", found),
         ("found nothing", answer.status == 200 && is_bundle && entries.is_empty()),
         ("written", written || (by_condition && answer.status == 201)),
         ("deleted", answer.status == 204),
@@ -113,6 +119,10 @@ fn by_content(request: &Request, answer: &Answer, body: &Value) -> Vec<&'static 
         ("histories with entries", body["type"] == "history" && !entries.is_empty()),
         ("compartments with entries", request.kind == Kind::Compartment && has_matches(entries)),
         ("conditional creates and updates, written", by_condition && granted),
+        ("by rules in SQL, found something", by_sql && found),
+        ("by rules in SQL, written", by_sql && written),
+        ("by SMART scopes, found something", by_scopes && found),
+        ("by SMART scopes, refused", by_scopes && by_insufficient_scope(answer)),
     ];
     happened.extend(content.iter().filter(|(_, holds)| *holds).map(|(what, _)| *what));
     if matches!(request.kind, Kind::Batch | Kind::Transaction) {
@@ -134,6 +144,11 @@ fn of_bundle(status: u16, entries: &[Value]) -> Vec<&'static str> {
         happened.push("bundles with a refused entry");
     }
     happened
+}
+
+fn by_insufficient_scope(answer: &Answer) -> bool {
+    let challenge = answer.headers.get("www-authenticate");
+    challenge.is_some_and(|told| told.as_bytes().ends_with(b"insufficient_scope\""))
 }
 
 fn has_matches(entries: &[Value]) -> bool {

@@ -21,6 +21,8 @@ use crate::requests::Request;
 pub(crate) const PUBLIC_URL: &str = "http://fhir.example.com";
 
 const ISSUER: &str = "https://auth.example.com";
+/// Whose tokens' scopes are enforced.
+const ISSUER_OF_APPS: &str = "https://apps.example.com";
 const SECRET: &str = "a shared secret of more than 32 bytes";
 const LABORATORY_SECRET: &str = "the secret of the laboratory";
 const ROOT_SECRET: &str = "the secret of the root client";
@@ -108,6 +110,7 @@ impl World {
         ask = match request.caller.as_str() {
             "anonymous" => ask,
             "laboratory" => ask.bearer_auth(&self.laboratory_token),
+            "app" => ask.bearer_auth(app_token()),
             subject => ask.bearer_auth(token(subject)),
         };
         for (name, value) in &request.headers {
@@ -267,8 +270,22 @@ async fn answer(ask: reqwest::RequestBuilder) -> Answer {
 
 /// A token that does not expire before the world does.
 fn token(subject: &str) -> String {
-    let claims = json!({"iss": ISSUER, "sub": subject, "exp": 4_000_000_000_u64});
-    hmac_token("HS256", SECRET.as_bytes(), &json!({}), &claims)
+    signed(&json!({"iss": ISSUER, "sub": subject, "exp": 4_000_000_000_u64}))
+}
+
+/// The token of an app, for one patient.
+fn app_token() -> String {
+    signed(&json!({
+        "iss": ISSUER_OF_APPS,
+        "sub": "app",
+        "exp": 4_000_000_000_u64,
+        "scope": "patient/*.rs",
+        "patient": "a",
+    }))
+}
+
+fn signed(claims: &Value) -> String {
+    hmac_token("HS256", SECRET.as_bytes(), &json!({}), claims)
 }
 
 fn list(text: &[u8]) -> Vec<Value> {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::keywords::{self, Kind};
-use super::naming::resolve;
+use super::schema::resolve;
 use super::sent_value;
 use crate::limits::ABSENT_UNCERTAIN_MAX;
 

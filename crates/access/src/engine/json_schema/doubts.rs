@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::SentValue;
 use super::keywords::{self, Kind};
-use super::naming::resolve;
+use super::schema::{required_members, resolve};
 use crate::document;
 use crate::element_path::ElementPath;
 use crate::lint::{Finding, Findings, LintRule, Never};
@@ -25,7 +25,7 @@ pub(super) fn doubts(
             .remedy("ask for something; if all is meant, use `engine: allow` with a `link`");
         reader.findings.add(finding);
     }
-    reader.schema(schema, at, &Place::default());
+    reader.schema(schema, at, &BTreeSet::new());
     for sent in sent_values.iter().filter(|sent| !document::KEYS.contains(&sent.key())) {
         let Never { told, example, remedy } = Never::unknown_key(sent.key());
         let told = format!("{told}, which `$data` points at");
@@ -39,56 +39,30 @@ struct Reader<'a, 'f> {
     findings: &'f mut Findings,
 }
 
-/// Which value of the request document a schema is for.
-#[derive(Clone, Default)]
-struct Place<'a> {
-    /// The names of the members that lead to it; `None` for an item of a list and the like.
-    steps: Option<Vec<&'a str>>,
-    is_below_document: bool,
-    /// The members that schemas around this one, for the same value, require.
-    required: BTreeSet<&'a str>,
-}
-
-impl<'a> Place<'a> {
-    fn is_document(&self) -> bool {
-        !self.is_below_document
-    }
-
-    fn member(&self, name: &'a str) -> Self {
-        let mut steps = self.steps.clone().unwrap_or_default();
-        let known = self.is_document() || self.steps.is_some();
-        steps.push(name);
-        Self { steps: known.then_some(steps), is_below_document: true, required: BTreeSet::new() }
-    }
-
-    fn elsewhere() -> Self {
-        Self { is_below_document: true, ..Self::default() }
-    }
-}
-
 impl<'a> Reader<'a, '_> {
     /// Looks at a schema that must hold. What stands under `not` and `if` is left alone: there a
-    /// missing member makes a rule narrower.
-    fn schema(&mut self, schema: &'a Value, at: &ElementPath, place: &Place<'a>) {
+    /// missing member makes a rule narrower. `required` are the members that schemas around this
+    /// one, for the same value, require.
+    fn schema(&mut self, schema: &'a Value, at: &ElementPath, required: &BTreeSet<&'a str>) {
         let Some(keywords) = schema.as_object() else { return };
-        let mut place = place.clone();
-        self.add_required(keywords, &mut place.required);
+        let mut required = required.clone();
+        required.extend(required_members(self.root, keywords));
         for (name, value) in keywords {
             let at = at.member(name);
             match (name.as_str(), value) {
-                ("properties", Value::Object(inner)) => self.properties(inner, &at, &place),
+                ("properties", Value::Object(inner)) => self.properties(inner, &at, &required),
                 ("allOf" | "anyOf" | "oneOf", Value::Array(inner)) => {
                     for (index, inner) in inner.iter().enumerate() {
-                        self.schema(inner, &at.item(index), &place);
+                        self.schema(inner, &at.item(index), &required);
                     }
                 }
-                ("then" | "else", inner) => self.schema(inner, &at, &place),
+                ("then" | "else", inner) => self.schema(inner, &at, &required),
                 ("items" | "contains" | "additionalProperties", inner) => {
-                    self.schema(inner, &at, &Place::elsewhere());
+                    self.schema(inner, &at, &BTreeSet::new());
                 }
                 ("definitions", Value::Object(inner)) => {
                     for (name, inner) in inner {
-                        self.schema(inner, &at.member(name), &Place::elsewhere());
+                        self.schema(inner, &at.member(name), &BTreeSet::new());
                     }
                 }
                 _ => {}
@@ -96,7 +70,12 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    fn properties(&mut self, inner: &'a Map<String, Value>, at: &ElementPath, place: &Place<'a>) {
+    fn properties(
+        &mut self,
+        inner: &'a Map<String, Value>,
+        at: &ElementPath,
+        required: &BTreeSet<&'a str>,
+    ) {
         for (name, schema) in inner {
             let at = at.member(name);
             let is_keyword =
@@ -108,7 +87,7 @@ impl<'a> Reader<'a, '_> {
                     .example("a request without such a member")
                     .remedy(format!("the keyword `{name}` stands one level higher"));
                 self.findings.add(finding);
-            } else if !place.required.contains(name.as_str()) && self.asserts(schema) {
+            } else if !required.contains(name.as_str()) && self.asserts(schema) {
                 let told = format!(
                     "`{name}` is not in `required` beside these `properties`: the rule also holds \
                      for requests without it"
@@ -123,17 +102,7 @@ impl<'a> Reader<'a, '_> {
                     .remedy(format!("`required: [{name}]` beside `properties`"));
                 self.findings.add(finding);
             }
-            self.schema(schema, &at, &place.member(name));
-        }
-    }
-
-    fn add_required(&self, keywords: &'a Map<String, Value>, required: &mut BTreeSet<&'a str>) {
-        required.extend(strings(keywords.get("required")));
-        let all = keywords.get("allOf").and_then(Value::as_array);
-        for inner in all.into_iter().flatten() {
-            if let Some(keywords) = resolve(self.root, inner).and_then(Value::as_object) {
-                self.add_required(keywords, required);
-            }
+            self.schema(schema, &at, &BTreeSet::new());
         }
     }
 

@@ -2,14 +2,14 @@
 
 use serde_json::{Map, Value};
 
-use super::naming::resolve;
+use super::schema::resolve;
 use crate::element_path::ElementPath;
-use crate::lint::{Ask, Fact};
+use crate::lint::{Ask, Fact, Place};
 
 /// The facts of a checked schema, which refers to nothing that holds it.
 pub(super) fn facts(schema: &Value, at: &ElementPath) -> Vec<Fact> {
     let mut reader = Reader { root: schema, facts: Vec::new() };
-    reader.schema(schema, &Place { steps: Vec::new(), at: at.clone(), is_negated: false });
+    reader.schema(schema, &Place::document(at.clone()));
     reader.facts
 }
 
@@ -18,29 +18,9 @@ struct Reader<'a> {
     facts: Vec<Fact>,
 }
 
-/// Where a schema stands in the document and in the policy.
-struct Place {
-    steps: Vec<String>,
-    at: ElementPath,
-    is_negated: bool,
-}
-
-impl Place {
-    fn at(&self, at: ElementPath) -> Self {
-        Self { steps: self.steps.clone(), at, is_negated: self.is_negated }
-    }
-
-    fn step(&self, step: &str, at: ElementPath) -> Self {
-        let mut place = self.at(at);
-        place.steps.push(step.to_owned());
-        place
-    }
-}
-
 impl Reader<'_> {
     fn add(&mut self, ask: Ask, place: Place) {
-        let Place { steps, at, is_negated } = place;
-        self.facts.push(Fact { steps, ask, at, is_negated });
+        self.facts.push(place.asked(ask));
     }
 
     fn schema(&mut self, schema: &Value, place: &Place) {
@@ -81,7 +61,7 @@ impl Reader<'_> {
                 }
                 ("then" | "else", inner) => self.schema(inner, &place.at(at)),
                 ("not" | "if", inner) => {
-                    self.schema(inner, &Place { is_negated: true, ..place.at(at) });
+                    self.schema(inner, &place.at(at).negated());
                 }
                 ("items" | "contains", inner) => self.schema(inner, &place.step("*", at)),
                 _ => {}

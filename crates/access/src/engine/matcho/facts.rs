@@ -3,12 +3,12 @@
 use serde_json::Value;
 
 use crate::element_path::ElementPath;
-use crate::lint::{Ask, Fact};
+use crate::lint::{Ask, Fact, Place};
 
 /// The facts of a compiled rule, from its text.
 pub(super) fn facts(pattern: &Value, at: &ElementPath) -> Vec<Fact> {
     let mut reader = Reader { facts: Vec::new() };
-    reader.pattern(pattern, &Place { steps: Vec::new(), at: at.clone(), is_negated: false });
+    reader.pattern(pattern, &Place::document(at.clone()));
     reader.facts
 }
 
@@ -16,34 +16,9 @@ struct Reader {
     facts: Vec<Fact>,
 }
 
-/// Where a pattern stands in the document and in the policy.
-struct Place {
-    steps: Vec<String>,
-    at: ElementPath,
-    is_negated: bool,
-}
-
-impl Place {
-    fn at(&self, at: ElementPath) -> Self {
-        Self { steps: self.steps.clone(), at, is_negated: self.is_negated }
-    }
-
-    fn step(&self, step: &str, at: ElementPath) -> Self {
-        let mut place = self.at(at);
-        place.steps.push(step.to_owned());
-        place
-    }
-}
-
 impl Reader {
     fn add(&mut self, ask: Ask, place: &Place) {
-        let Place { steps, at, is_negated } = place;
-        self.facts.push(Fact {
-            steps: steps.clone(),
-            ask,
-            at: at.clone(),
-            is_negated: *is_negated,
-        });
+        self.facts.push(place.clone().asked(ask));
     }
 
     fn pattern(&mut self, pattern: &Value, place: &Place) {
@@ -87,10 +62,7 @@ impl Reader {
                     self.pattern(inner, &place.at(place.at.item(index)));
                 }
             }
-            "$not" => {
-                let negated = Place { is_negated: true, ..place.at(place.at.clone()) };
-                self.pattern(rule, &negated);
-            }
+            "$not" => self.pattern(rule, &place.clone().negated()),
             "$contains" | "$every" => {
                 self.add(Ask::List, place);
                 self.pattern(rule, &place.step("*", place.at.clone()));

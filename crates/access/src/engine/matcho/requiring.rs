@@ -1,29 +1,31 @@
-//! What a pattern requires of a request: literal equalities that it cannot hold without.
+//! What a pattern requires of a request, and which types it names: literal equalities that it cannot
+//! hold without.
 
 use serde_json::Value;
 
 use super::pattern::Pattern;
-use crate::engine::required::{Place, Required};
+use crate::engine::equalities::Equalities;
+use crate::engine::required::Place;
 
 /// What the pattern of a document requires, by a text, an `$enum`, or a `$one-of` of such. Under
-/// `$not`, and by an expression or a path, nothing is required.
-pub(super) fn required(pattern: &Pattern) -> Required {
+/// `$not`, and by an expression or a path, nothing is required or named.
+pub(super) fn equalities(pattern: &Pattern) -> Equalities {
     at(pattern, Place::Document)
 }
 
-fn at(pattern: &Pattern, place: Place) -> Required {
+fn at(pattern: &Pattern, place: Place) -> Equalities {
     let literals =
-        |literals: &[Value]| Required::one_of(place, literals.iter().filter_map(Value::as_str));
+        |literals: &[Value]| Equalities::one_of(place, literals.iter().filter_map(Value::as_str));
     match pattern {
         Pattern::Literal(literal) => literals(std::slice::from_ref(literal)),
         Pattern::Enum(each) => literals(each),
         Pattern::Members(members) => {
             let inner =
                 members.iter().filter_map(|(name, inner)| Some((place.member(name)?, inner)));
-            Required::all(inner.map(|(place, inner)| at(inner, place)))
+            Equalities::all(inner.map(|(place, inner)| at(inner, place)))
         }
-        Pattern::All(inner) => Required::all(inner.iter().map(|inner| at(inner, place))),
-        Pattern::OneOf(branches) => Required::any(branches.iter().map(|inner| at(inner, place))),
+        Pattern::All(inner) => Equalities::all(inner.iter().map(|inner| at(inner, place))),
+        Pattern::OneOf(branches) => Equalities::any(branches.iter().map(|inner| at(inner, place))),
         Pattern::Absent
         | Pattern::Present
         | Pattern::NotBlank
@@ -36,12 +38,13 @@ fn at(pattern: &Pattern, place: Place) -> Required {
         | Pattern::Every(_)
         | Pattern::PresentAll(_)
         | Pattern::Length(_)
-        | Pattern::Reference(_) => Required::default(),
+        | Pattern::Reference(_) => Equalities::default(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use firewarden_fhir::ResourceType;
     use serde_json::json;
 
     use super::super::compiler::compile;
@@ -50,7 +53,7 @@ mod tests {
 
     fn methods(pattern: &Value) -> Option<Vec<String>> {
         let compiled = compile(pattern, &ElementPath::of("x")).unwrap();
-        required(&compiled).methods.map(|methods| methods.into_iter().collect())
+        equalities(&compiled).required.methods.map(|methods| methods.into_iter().collect())
     }
 
     #[test]
@@ -90,6 +93,54 @@ mod tests {
             json!({"user": {"request-method": "get"}}),
         ] {
             assert_eq!(methods(&pattern), None, "{pattern}");
+        }
+    }
+
+    fn names_of(pattern: &Value) -> Vec<&'static str> {
+        let compiled = compile(pattern, &ElementPath::of("x")).unwrap();
+        equalities(&compiled).names().into_iter().map(ResourceType::name).collect()
+    }
+
+    #[test]
+    fn a_required_equality_names_the_type() {
+        for (pattern, types) in [
+            (json!({"params": {"resource/type": "User"}}), &["User"][..]),
+            (
+                json!({"params": {"resource/type": {"$enum": ["User", "Role", 1]}}}),
+                &["Role", "User"],
+            ),
+            (json!({"uri": "/User/x/_history"}), &["User"]),
+            (json!({"uri": "/fhir/AuditEvent"}), &["AuditEvent"]),
+            (json!({"uri": {"$one-of": ["/User", {"$enum": ["/Role"]}]}}), &["Role", "User"]),
+            (
+                json!({"$one-of": [{"uri": "/User"}, {"params": {"resource/type": "Role"}}]}),
+                &["Role", "User"],
+            ),
+            (json!({"user": "present?", "uri": {"$enum": ["/User"], "$not": "/User"}}), &["User"]),
+        ] {
+            assert_eq!(names_of(&pattern), types, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn nothing_less_names_a_type() {
+        for pattern in [
+            json!({}),
+            json!({"$not": {"uri": "/User"}}),
+            json!({"uri": {"$not": "/User"}}),
+            json!({"uri": "#^/User$"}),
+            json!({"uri": ".params.resource/type"}),
+            json!({"uri": {"$one-of": ".jwt.uris"}}),
+            json!({"uri": {"$one-of": ["/User", "#^/User"]}}),
+            json!({"uri": {"$contains": "/User"}}),
+            json!({"uri": ["/User"]}),
+            json!({"uri": {"$reference": "/User"}}),
+            json!({"uri": "present?"}),
+            json!({"$one-of": [{"uri": "/User"}, {"user": "present?"}]}),
+            json!({"resource": {"resourceType": "User", "uri": "/User"}}),
+            json!({"params": {"uri": "/User"}}),
+        ] {
+            assert_eq!(names_of(&pattern), [""; 0], "{pattern}");
         }
     }
 }
