@@ -29,13 +29,26 @@ pub(crate) struct OfOther<'q> {
     pub conditions: Vec<Condition<'q>>,
 }
 
+/// What it takes to judge a condition, and to find its candidates; the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Effort {
+    /// The candidate's values are compared.
+    Values,
+    /// The same several times.
+    Alternatives,
+    /// Other resources are looked at.
+    LookUps,
+}
+
 impl Condition<'_> {
-    /// Whether other resources are looked at.
-    pub(crate) fn looks_up(&self) -> bool {
+    pub(crate) fn effort(&self) -> Effort {
         match self {
-            Self::Comparison(_) => false,
-            Self::Any(alternatives) => alternatives.iter().flatten().any(Self::looks_up),
-            Self::Chain { .. } | Self::Has { .. } => true,
+            Self::Comparison(_) => Effort::Values,
+            Self::Any(alternatives) => {
+                let most = alternatives.iter().flatten().map(Self::effort).max();
+                most.unwrap_or(Effort::Alternatives).max(Effort::Alternatives)
+            }
+            Self::Chain { .. } | Self::Has { .. } => Effort::LookUps,
         }
     }
 }
@@ -74,7 +87,7 @@ impl<'a> Preparer<'a> {
     ) -> Result<Vec<Condition<'q>>, StoreError> {
         let conditions = criteria.into_iter().map(|criterion| self.one(criterion, depth_left));
         let mut conditions: Vec<_> = conditions.collect::<Result<_, _>>()?;
-        conditions.sort_by_key(Condition::looks_up);
+        conditions.sort_by_key(Condition::effort);
         Ok(conditions)
     }
 

@@ -29,6 +29,9 @@ pub const INSTRUCTIONS_BETWEEN_CHECKS: i32 = 4_000;
 /// Looks at whether the time is up that one search of the writer may take: it has no clock, and
 /// others wait for it. Some hundred milliseconds.
 pub const WRITER_SEARCH_CHECKS_MAX: u32 = 5_000;
+/// Bytes of bodies after which a page of matches, or of a history, ends. It has at least one, and
+/// leaves room for as many bytes that are included.
+pub const PAGE_BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Resources that are read together.
 pub const READ_TOGETHER_MAX: usize = 10_000;
 /// Pages in the write-ahead log before they are moved to the database.

@@ -17,6 +17,8 @@ mod row;
 mod schema;
 mod search;
 mod secrets;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::sync::Arc;
@@ -27,7 +29,9 @@ use firewarden_fhir::{HistoryPage, Target, Version};
 use rusqlite::Connection;
 
 use crate::condition::looks_up;
-use crate::limits::{READER_CACHE_KIB, READERS_MAX, WRITES_PREPARED_INLINE_MAX};
+use crate::limits::{
+    PAGE_BODY_BYTES_MAX, READER_CACHE_KIB, READERS_MAX, WRITES_PREPARED_INLINE_MAX,
+};
 use crate::prepare::Preparer;
 use crate::seal::{Seal, Unsealed};
 use crate::{
@@ -51,6 +55,7 @@ pub(crate) struct Sqlite {
     policy_readers: Arc<PolicyReaders>,
     writer: Writer,
     policy_version: Arc<AtomicU64>,
+    page_body_bytes_max: usize,
 }
 
 impl Sqlite {
@@ -90,6 +95,7 @@ impl Sqlite {
             policy_readers: Arc::new(policy_readers),
             writer,
             policy_version,
+            page_body_bytes_max: PAGE_BODY_BYTES_MAX,
         })
     }
 
@@ -151,8 +157,10 @@ impl Sqlite {
     }
 
     pub(crate) async fn search(&self, search: PermittedSearch) -> Result<SearchPage, StoreError> {
-        let dictionary = self.dictionary.clone();
-        self.pool.run(move |reading| search::search(reading, &dictionary, &search)).await
+        let (dictionary, bytes_max) = (self.dictionary.clone(), self.page_body_bytes_max);
+        let page =
+            move |reading: &Reading<'_>| search::search(reading, &dictionary, &search, bytes_max);
+        self.pool.run(page).await
     }
 
     pub(crate) async fn read_many(
@@ -170,7 +178,11 @@ impl Sqlite {
         page: &HistoryPage,
     ) -> Result<HistoryPageRead, StoreError> {
         let (dictionary, page) = (self.dictionary.clone(), page.clone());
-        self.pool.run(move |reading| history::history(reading, &dictionary, &of, &page)).await
+        let bytes_max = self.page_body_bytes_max;
+        let read = move |reading: &Reading<'_>| {
+            history::history(reading, &dictionary, &of, &page, bytes_max)
+        };
+        self.pool.run(read).await
     }
 
     /// Queues the request, and waits for its fate. Once it is queued, nothing takes it back.

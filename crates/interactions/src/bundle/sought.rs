@@ -73,11 +73,18 @@ pub async fn first_matches(
     query: &SearchQuery,
 ) -> Result<Vec<Target>, Failure> {
     let (_, rows) = permitted.into_parts();
-    let Some(search) = rows.search_reached(SearchQuery { count: 2, ..query.clone() }).await else {
-        return Ok(Vec::new());
-    };
-    let page = store.search(search).await?;
-    Ok(page.matches.into_iter().map(|stored| stored.target).collect())
+    let mut query = SearchQuery { count: 2, ..query.clone() };
+    let mut found = Vec::new();
+    loop {
+        let Some(search) = rows.search_reached(query.clone()).await else { return Ok(Vec::new()) };
+        let page = store.search(search).await?;
+        found.extend(page.matches.into_iter().map(|stored| stored.target));
+        match page.next {
+            // A page of large resources may have but one.
+            Some(next) if found.len() < 2 => query.cursor = Some(next),
+            Some(_) | None => return Ok(found),
+        }
+    }
 }
 
 impl BundleRequest {

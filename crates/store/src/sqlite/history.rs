@@ -15,20 +15,22 @@ use crate::cursor::{self, Part};
 use crate::limits::HISTORY_TYPES_MAX;
 use crate::{HistoryEntry, HistoryPageRead, HistoryRead, StoreError};
 
-/// Reads a page of a history.
+/// Reads a page of a history. It ends early when its bodies have so many bytes.
 pub(crate) fn history(
     reading: &Reading<'_>,
     dictionary: &Dictionary,
     of: &HistoryRead,
     page: &HistoryPage,
+    body_bytes_max: usize,
 ) -> Result<HistoryPageRead, StoreError> {
+    let size = Size { count: page.count as usize, body_bytes_max };
     match of {
         HistoryRead::Instance(target, rows) => {
             let rows = RowJudge::new(reading, dictionary, rows)?;
             if rows.is_closed() {
                 return Ok(empty());
             }
-            of_one(reading, dictionary, (target, &rows), page)
+            of_one(reading, dictionary, (target, &rows), (page, size))
         }
         HistoryRead::Types(types) => {
             // Each type once, in however many parts its rows were granted.
@@ -39,8 +41,23 @@ pub(crate) fn history(
                     visible.entry(*resource_type).or_default().push(rows);
                 }
             }
-            of_types(reading, dictionary, &visible, page)
+            of_types(reading, dictionary, &visible, (page, size))
         }
+    }
+}
+
+/// How much is on a page at most: at least one version, if any is wanted.
+#[derive(Clone, Copy)]
+struct Size {
+    count: usize,
+    body_bytes_max: usize,
+}
+
+impl Size {
+    /// Whether so many versions, whose bodies have so many bytes, are a page.
+    fn is_reached(self, entries: &[HistoryEntry], body_bytes: usize) -> bool {
+        let bytes_reached = !entries.is_empty() && body_bytes >= self.body_bytes_max;
+        entries.len() >= self.count || bytes_reached
     }
 }
 
@@ -60,7 +77,7 @@ fn of_one(
     reading: &Reading<'_>,
     dictionary: &Dictionary,
     (target, rows): (&Target, &RowJudge<'_>),
-    page: &HistoryPage,
+    (page, size): (&HistoryPage, Size),
 ) -> Result<HistoryPageRead, StoreError> {
     let purpose = format!("history {target}");
     let before = match &page.cursor {
@@ -72,14 +89,12 @@ fn of_one(
     };
     let type_code = dictionary.resource_type(target.resource_type);
     let found = key_and_version(reading, type_code, target).map_err(unavailable)?;
-    let mut entries = match found {
-        Some((key, _)) => {
-            let from = (key, before, since_ms(page));
-            versions(reading, (target, rows), from, one_more(page.count))?
+    let (entries, more) = match found {
+        Some((key, _)) if size.count > 0 => {
+            versions(reading, (target, rows), (key, before, since_ms(page)), size)?
         }
-        None => Vec::new(),
+        Some(_) | None => (Vec::new(), false),
     };
-    let more = cut_to_page(&mut entries, page.count);
     let next = entries.last().filter(|_| more).map(|entry| {
         let version = i64::try_from(entry.version.0).unwrap_or(i64::MAX);
         cursor::encode(&purpose, &[Part::Integer(version)])
@@ -108,13 +123,13 @@ fn key_and_version(
         .optional()
 }
 
-/// The newest versions, as many as that, inside the rows.
+/// The newest versions inside the rows, a page of them, and whether there are more.
 fn versions(
     reading: &Reading<'_>,
     (target, rows): (&Target, &RowJudge<'_>),
     (key, before, since_ms): (i64, i64, i64),
-    count: usize,
-) -> Result<Vec<HistoryEntry>, StoreError> {
+    size: Size,
+) -> Result<(Vec<HistoryEntry>, bool), StoreError> {
     let mut statement = reading
         .connection
         .prepare_cached(
@@ -128,16 +143,20 @@ fn versions(
         .map_err(unavailable)?;
     let from = (target.id.as_str(), key, before, since_ms);
     let mut found = statement.query(from).map_err(unavailable)?;
-    let mut entries = Vec::new();
-    while entries.len() < count
-        && let Some(version) = found.next().map_err(unavailable)?
-    {
+    let (mut entries, mut body_bytes) = (Vec::new(), 0);
+    while let Some(version) = found.next().map_err(unavailable)? {
         reading.check_time()?;
-        if is_inside(reading, version, (target, key), std::slice::from_ref(rows))? {
-            entries.push(entry(version, target.clone()).map_err(unavailable)?);
+        if !is_inside(reading, version, (target, key), std::slice::from_ref(rows))? {
+            continue;
         }
+        if size.is_reached(&entries, body_bytes) {
+            return Ok((entries, true));
+        }
+        let entry = entry(version, target.clone()).map_err(unavailable)?;
+        body_bytes += entry.body.as_ref().map_or(0, |body| body.len());
+        entries.push(entry);
     }
-    Ok(entries)
+    Ok((entries, false))
 }
 
 /// Whether a version is inside the rows: its own content, or for a deletion what it deleted. Its
@@ -178,18 +197,6 @@ fn entry(found: &Row<'_>, target: Target) -> rusqlite::Result<HistoryEntry> {
     })
 }
 
-fn one_more(count: u32) -> usize {
-    count as usize + usize::from(count > 0)
-}
-
-/// Drops what does not belong to the page; whether there was such.
-fn cut_to_page<T>(rows: &mut Vec<T>, count: u32) -> bool {
-    let count = count as usize;
-    let more = rows.len() > count;
-    rows.truncate(count);
-    more
-}
-
 /// Where a version stands among all, the newest first: time, key, version.
 type Place = (i64, i64, i64);
 
@@ -204,7 +211,7 @@ fn of_types(
     reading: &Reading<'_>,
     dictionary: &Dictionary,
     types: &BTreeMap<ResourceType, Vec<RowJudge<'_>>>,
-    page: &HistoryPage,
+    (page, size): (&HistoryPage, Size),
 ) -> Result<HistoryPageRead, StoreError> {
     const PURPOSE: &str = "histories";
     let before = match &page.cursor {
@@ -216,13 +223,15 @@ fn of_types(
             Some(_) | None => return Err(StoreError::BadCursor),
         },
     };
+    // One more tells whether there is a next page.
+    let heads_max = size.count + usize::from(size.count > 0);
     let mut heads = Vec::new();
     for (resource_type, rows) in types {
         for current in [true, false] {
             let typed = Typed { resource_type: *resource_type, current, rows };
             let type_code = dictionary.resource_type(*resource_type);
             let from = (type_code, before, since_ms(page));
-            let places = typed.places(reading, from, one_more(page.count))?.into_iter();
+            let places = typed.places(reading, from, heads_max)?.into_iter();
             heads.extend(places.map(|place| Head {
                 place,
                 resource_type: *resource_type,
@@ -230,15 +239,22 @@ fn of_types(
             }));
         }
         heads.sort_unstable_by_key(|head| std::cmp::Reverse(head.place));
-        heads.truncate(one_more(page.count));
+        heads.truncate(heads_max);
     }
-    let more = cut_to_page(&mut heads, page.count);
-    let next =
-        heads.last().filter(|_| more).map(|Head { place: (updated, key, version), .. }| {
-            cursor::encode(PURPOSE, &[updated, key, version].map(|number| Part::Integer(*number)))
-        });
-    let entries: rusqlite::Result<Vec<_>> = heads.iter().map(|head| read(reading, head)).collect();
-    let entries = entries.map_err(unavailable)?;
+    let (mut entries, mut body_bytes) = (Vec::new(), 0);
+    for head in &heads {
+        if size.is_reached(&entries, body_bytes) {
+            break;
+        }
+        let entry = read(reading, head).map_err(unavailable)?;
+        body_bytes += entry.body.as_ref().map_or(0, |body| body.len());
+        entries.push(entry);
+    }
+    let more = entries.len() < heads.len();
+    let last = entries.len().checked_sub(1).and_then(|last| heads.get(last));
+    let next = last.filter(|_| more).map(|Head { place: (updated, key, version), .. }| {
+        cursor::encode(PURPOSE, &[updated, key, version].map(|number| Part::Integer(*number)))
+    });
     let whole = page.cursor.is_none() && page.count > 0 && !more;
     let total = whole.then_some(entries.len() as u64);
     Ok(HistoryPageRead { entries, total, next })

@@ -6,55 +6,56 @@ mod looked_up;
 mod ranges;
 mod sources;
 mod through;
+mod walk;
 
 use std::cell::OnceCell;
 
 use firewarden_access::{PermittedSearch, Reach};
 use firewarden_fhir::search::{SearchQuery, TotalMode};
 use firewarden_fhir::{Id, Target};
-use rusqlite::{CachedStatement, Row, params_from_iter};
+use rusqlite::{Row, params_from_iter};
 
 use super::connection::unavailable;
 use super::dictionary::{Dictionary, TypeCode};
-use super::judge::{Judge, code_of, unpacked};
+use super::judge::{Judge, code_of};
 use super::pool::Reading;
 use super::row;
-use crate::condition::{Condition, Preparer};
+use crate::condition::{Condition, Effort, Preparer};
 use crate::limits::{
     FEW_CANDIDATES, GATHERED_CANDIDATES_MAX, LOOKED_UP_CANDIDATES_MAX, PROBE_CANDIDATES_MAX,
-    WALKED_ROWS_MAX,
 };
-use crate::matches::Candidate;
 use crate::sort::{Order, Place};
 use crate::{SearchPage, StoreError, Stored};
 use candidates::{Candidates, Chooser, Statement, by_updated, count_statement};
 use sources::{Finder, Source};
 use through::ThroughValues;
+use walk::{Looks, Match, Wanted};
 
-/// Finds a page of matches, inside the rows.
+/// Finds a page of matches, inside the rows. It ends early when their bodies have so many bytes.
 pub(crate) fn search(
     reading: &Reading<'_>,
     dictionary: &Dictionary,
     search: &PermittedSearch,
+    body_bytes_max: usize,
 ) -> Result<SearchPage, StoreError> {
     match Search::new(reading, dictionary, search)? {
-        Some(search) => search.page(),
+        Some(search) => search.page(body_bytes_max),
         // Exactly what a type without resources gives.
         None => Ok(SearchPage { matches: Vec::new(), total: Some(0), next: None }),
     }
 }
 
-/// The first matches, inside the rows: for a write on a condition.
+/// The first matches, inside the rows: for a write on a condition. However many they are, no body is
+/// read.
 pub(crate) fn first(
     reading: &Reading<'_>,
     dictionary: &Dictionary,
     search: &PermittedSearch,
     count: usize,
-) -> Result<Vec<Stored>, StoreError> {
-    match Search::new(reading, dictionary, search)? {
-        Some(search) => search.bodies(search.matches(None, count)?),
-        None => Ok(Vec::new()),
-    }
+) -> Result<Vec<Target>, StoreError> {
+    let Some(search) = Search::new(reading, dictionary, search)? else { return Ok(Vec::new()) };
+    let matches = search.matches(&Wanted { after: None, count, body_bytes_max: None })?;
+    matches.into_iter().map(|found| search.target(found.place.key)).collect()
 }
 
 struct Search<'a> {
@@ -63,8 +64,10 @@ struct Search<'a> {
     type_code: TypeCode,
     /// Those of the rows, and those of the query.
     conditions: Vec<Condition<'a>>,
-    /// Of those conditions that have one and look up nothing.
-    sources: Vec<Source>,
+    /// Of those that compare values, where they have one.
+    compared: Vec<Source>,
+    /// Of those that have alternatives.
+    alternatives: OnceCell<Vec<Source>>,
     /// Of those that look up few.
     looked_up: OnceCell<Vec<Source>>,
     order: Order<'a>,
@@ -93,20 +96,21 @@ impl<'a> Search<'a> {
             query,
             type_code: dictionary.resource_type(query.resource_type),
             conditions,
-            sources: Vec::new(),
+            compared: Vec::new(),
+            alternatives: OnceCell::new(),
             looked_up: OnceCell::new(),
             order,
             through: ThroughValues::default(),
         };
-        search.sources = search.sources_of(false, 0)?;
+        search.compared = search.sources_of(Effort::Values, 0)?;
         Ok(Some(search))
     }
 
-    /// The sources of the conditions that look up, or of those that do not.
-    fn sources_of(&self, look_up: bool, looked_up_max: usize) -> Result<Vec<Source>, StoreError> {
+    /// The sources of the conditions of such an effort.
+    fn sources_of(&self, effort: Effort, looked_up_max: usize) -> Result<Vec<Source>, StoreError> {
         let (judge, resource_type) = (&self.judge, self.query.resource_type);
         let finder = Finder { judge, resource_type, looked_up_max };
-        let conditions = self.conditions.iter().filter(|c| c.looks_up() == look_up);
+        let conditions = self.conditions.iter().filter(|c| c.effort() == effort);
         let mut sources = Vec::new();
         for condition in conditions {
             sources.extend(finder.source(condition)?);
@@ -114,21 +118,35 @@ impl<'a> Search<'a> {
         Ok(sources)
     }
 
+    fn alternatives(&self) -> Result<&[Source], StoreError> {
+        if let Some(known) = self.alternatives.get() {
+            return Ok(known);
+        }
+        let sources = self.sources_of(Effort::Alternatives, 0)?;
+        Ok(self.alternatives.get_or_init(|| sources))
+    }
+
     fn looked_up(&self) -> Result<&[Source], StoreError> {
         if let Some(known) = self.looked_up.get() {
             return Ok(known);
         }
-        let sources = self.sources_of(true, PROBE_CANDIDATES_MAX)?;
+        let sources = self.sources_of(Effort::LookUps, PROBE_CANDIDATES_MAX)?;
         Ok(self.looked_up.get_or_init(|| sources))
+    }
+
+    /// All sources there are, once nothing small is found.
+    fn all_sources(&self) -> Result<Vec<&Source>, StoreError> {
+        let looking_up_nothing = self.alternatives()?.iter().chain(&self.compared);
+        Ok(looking_up_nothing.chain(self.looked_up()?).collect())
     }
 
     /// Whether some condition would look up more than was looked up.
     fn looks_up_many(&self) -> Result<bool, StoreError> {
-        let look_up = self.conditions.iter().filter(|condition| condition.looks_up()).count();
+        let look_up = self.conditions.iter().filter(|c| c.effort() == Effort::LookUps).count();
         Ok(look_up > 0 && self.looked_up()?.len() < look_up)
     }
 
-    fn page(&self) -> Result<SearchPage, StoreError> {
+    fn page(&self, body_bytes_max: usize) -> Result<SearchPage, StoreError> {
         let after = match &self.query.cursor {
             Some(cursor) => Some(self.order.after(cursor)?),
             None => None,
@@ -137,36 +155,54 @@ impl<'a> Search<'a> {
             let total = Some(self.total()?);
             return Ok(SearchPage { matches: Vec::new(), total, next: None });
         }
-        let count = self.query.count as usize;
-        let mut matches = self.matches(after.as_ref(), count + 1)?;
-        let more = matches.len() > count;
-        matches.truncate(count);
+        // One more tells whether there is a next page.
+        let count = self.query.count as usize + 1;
+        let after = after.as_ref();
+        let wanted = Wanted { after, count, body_bytes_max: Some(body_bytes_max) };
+        let found = self.matches(&wanted)?;
+        let found_count = found.len();
+        let (matches, last) = self.with_bodies(found, body_bytes_max)?;
+        let more = matches.len() < found_count;
         let total = match self.query.total {
             _ if after.is_none() && !more => Some(matches.len() as u64),
             TotalMode::Accurate => Some(self.total()?),
             TotalMode::None => None,
         };
-        let last = matches.last().filter(|_| more);
-        let next = last.map(|last| self.order.cursor(last.place.clone()));
-        Ok(SearchPage { matches: self.bodies(matches)?, total, next })
+        let next = last.filter(|_| more).map(|last| self.order.cursor(last));
+        Ok(SearchPage { matches, total, next })
     }
 
-    fn bodies(&self, matches: Vec<Match>) -> Result<Vec<Stored>, StoreError> {
-        let body = |found: Match| found.stored.map_or_else(|| self.stored(found.place.key), Ok);
-        matches.into_iter().map(body).collect()
+    /// Those matches that belong to the page, whole, and where the last of them stands.
+    fn with_bodies(
+        &self,
+        found: Vec<Match>,
+        body_bytes_max: usize,
+    ) -> Result<(Vec<Stored>, Option<Place>), StoreError> {
+        let (mut page, mut last, mut body_bytes) = (Vec::new(), None, 0);
+        for Match { place, stored } in found.into_iter().take(self.query.count as usize) {
+            if last.is_some() && body_bytes >= body_bytes_max {
+                break;
+            }
+            let stored = stored.map_or_else(|| self.stored(place.key), Ok)?;
+            body_bytes += stored.body.len();
+            page.push(stored);
+            last = Some(place);
+        }
+        Ok((page, last))
     }
 
-    /// The first matches after a place, in the order of the search.
-    fn matches(&self, after: Option<&Place>, count: usize) -> Result<Vec<Match>, StoreError> {
+    /// The first matches, in the order of the search.
+    fn matches(&self, wanted: &Wanted<'_>) -> Result<Vec<Match>, StoreError> {
+        let after = wanted.after;
         let after_key = match after {
             Some(place) if self.order.is_by_key() => place.key,
             Some(_) | None => i64::MIN,
         };
         let candidates = self.choose(after_key)?;
         if let Candidates::Gathered(_) = candidates {
-            return self.walk(candidates, after, count, self.order.is_by_key());
+            return self.walk(candidates, wanted, self.order.is_by_key());
         }
-        let unsourced = self.sources.is_empty() && self.looked_up()?.is_empty();
+        let unsourced = self.all_sources()?.is_empty();
         let (candidates, in_order) = match self.order.by_updated() {
             // Nothing is selective: the rows are walked in the order that is asked for.
             Some(newest_first) if unsourced => {
@@ -177,60 +213,17 @@ impl<'a> Search<'a> {
         };
         if self.looks_up_many()? {
             // A page is soon full where many rows match. Where few do, the walk is long.
-            if in_order && let Some(page) = self.short_walk(candidates.clone(), after, count)? {
+            if in_order && let Some(page) = self.short_walk(candidates.clone(), wanted)? {
                 return Ok(page);
             }
             if let Some(candidates) = self.choose_looked_up(after_key)? {
-                return self.walk(candidates, after, count, self.order.is_by_key());
+                return self.walk(candidates, wanted, self.order.is_by_key());
             }
         }
-        if unsourced && let Some(places) = self.places_by_index(after, count)? {
+        if unsourced && let Some(places) = self.places_by_index(wanted)? {
             return Ok(places.into_iter().map(|place| Match { place, stored: None }).collect());
         }
-        self.walk(candidates, after, count, in_order)
-    }
-
-    /// The first matches after a place among the candidates.
-    fn walk(
-        &self,
-        candidates: Candidates,
-        after: Option<&Place>,
-        count: usize,
-        in_order: bool,
-    ) -> Result<Vec<Match>, StoreError> {
-        let looks = if in_order { Looks::Whole } else { Looks::Values };
-        let mut best = Best { order: &self.order, matches: Vec::new(), count };
-        self.each_match(candidates, looks, |found| {
-            let Some(found) = found else { return true };
-            if after.is_none_or(|after| self.order.compare(&found.place, after).is_gt()) {
-                best.add(found);
-            }
-            !(in_order && best.matches.len() >= count)
-        })?;
-        Ok(best.finish())
-    }
-
-    /// The same of candidates that come in order; `None` if the page is not full after some rows.
-    fn short_walk(
-        &self,
-        candidates: Candidates,
-        after: Option<&Place>,
-        count: usize,
-    ) -> Result<Option<Vec<Match>>, StoreError> {
-        let mut best = Best { order: &self.order, matches: Vec::new(), count };
-        let mut walked = 0;
-        self.each_match(candidates, Looks::Whole, |found| {
-            walked += 1;
-            let later = |found: &Match| {
-                after.is_none_or(|after| self.order.compare(&found.place, after).is_gt())
-            };
-            if let Some(found) = found.filter(later) {
-                best.add(found);
-            }
-            best.matches.len() < count && walked < WALKED_ROWS_MAX
-        })?;
-        let enough = best.matches.len() >= count || walked < WALKED_ROWS_MAX;
-        Ok(enough.then(|| best.finish()))
+        self.walk(candidates, wanted, in_order)
     }
 
     fn chooser(&self, after_key: i64) -> Chooser<'_> {
@@ -239,31 +232,34 @@ impl<'a> Search<'a> {
 
     fn choose(&self, after_key: i64) -> Result<Candidates, StoreError> {
         let chooser = self.chooser(after_key);
-        let mut best = chooser.smallest(&self.sources, PROBE_CANDIDATES_MAX)?;
+        let alone = self.compared.len() == self.conditions.len();
+        if !alone && let Some(few) = chooser.smallest(&self.compared, FEW_CANDIDATES)? {
+            // What else there is need not be found.
+            return Ok(Candidates::Gathered(few));
+        }
+        let looking_up_nothing = self.alternatives()?.iter().chain(&self.compared);
+        let mut best = chooser.smallest(looking_up_nothing, PROBE_CANDIDATES_MAX)?;
         if best.as_ref().is_none_or(|found| found.len() > FEW_CANDIDATES) {
             let found = chooser.smallest(self.looked_up()?, PROBE_CANDIDATES_MAX)?;
             best = [best, found].into_iter().flatten().min_by_key(Vec::len);
         }
         match best {
             Some(found) => Ok(Candidates::Gathered(found)),
-            None => {
-                let sources: Vec<_> = self.sources.iter().chain(self.looked_up()?).collect();
-                chooser.choose_large(&sources)
-            }
+            None => chooser.choose_large(&self.all_sources()?),
         }
     }
 
     /// The candidates of the most selective condition that looks up many, if they are not too
     /// many.
     fn choose_looked_up(&self, after_key: i64) -> Result<Option<Candidates>, StoreError> {
-        let sources = self.sources_of(true, LOOKED_UP_CANDIDATES_MAX)?;
+        let sources = self.sources_of(Effort::LookUps, LOOKED_UP_CANDIDATES_MAX)?;
         let found = self.chooser(after_key).smallest(&sources, GATHERED_CANDIDATES_MAX)?;
         Ok(found.map(Candidates::Gathered))
     }
 
     /// How many resources match.
     fn total(&self) -> Result<u64, StoreError> {
-        let sources: Vec<_> = self.sources.iter().chain(self.looked_up()?).collect();
+        let sources = self.all_sources()?;
         let statement = if self.conditions.is_empty() {
             Some(candidates::count_type_statement(self.type_code))
         } else if sources.len() == self.conditions.len() {
@@ -294,84 +290,13 @@ impl<'a> Search<'a> {
         Ok(total)
     }
 
-    /// Gives each candidate that matches, and `None` for each that does not, until told to stop.
-    fn each_match(
-        &self,
-        candidates: Candidates,
-        looks: Looks,
-        mut take: impl FnMut(Option<Match>) -> bool,
-    ) -> Result<(), StoreError> {
-        let mut look = self.look(looks)?;
-        let mut go_on = |key: i64| self.matching(&mut look, looks, key).map(&mut take);
-        match candidates {
-            Candidates::Gathered(keys) => {
-                for key in keys {
-                    if !go_on(key)? {
-                        break;
-                    }
-                }
-            }
-            Candidates::Streamed(Statement { sql, values }) => {
-                let mut statement =
-                    self.judge.reading.connection.prepare_cached(&sql).map_err(unavailable)?;
-                let mut rows = statement.query(params_from_iter(values)).map_err(unavailable)?;
-                let mut last = None;
-                while let Some(found) = rows.next().map_err(unavailable)? {
-                    let key: i64 = found.get(0).map_err(unavailable)?;
-                    let repeated = last.replace(key) == Some(key);
-                    if !repeated && !go_on(key)? {
-                        break;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn look(&self, looks: Looks) -> Result<CachedStatement<'_>, StoreError> {
-        let sql = match looks {
-            Looks::Values => {
-                "SELECT id, updated, packed FROM resource WHERE key = ?1 AND deleted = 0"
-            }
-            Looks::Whole => {
-                "SELECT id, updated, packed, version, body FROM resource
-                 WHERE key = ?1 AND deleted = 0"
-            }
-        };
-        self.judge.reading.connection.prepare_cached(sql).map_err(unavailable)
-    }
-
-    /// The resource of that key, if it matches.
-    fn matching(
-        &self,
-        look: &mut CachedStatement<'_>,
-        looks: Looks,
-        key: i64,
-    ) -> Result<Option<Match>, StoreError> {
-        self.judge.reading.check_time()?;
-        let mut rows = look.query([key]).map_err(unavailable)?;
-        let Some(found) = rows.next().map_err(unavailable)? else { return Ok(None) };
-        let Some(place) = self.place(key, found)? else { return Ok(None) };
-        let stored = match looks {
-            Looks::Values => None,
-            Looks::Whole => Some(self.read(found, [3, 1, 4]).map_err(unavailable)?),
-        };
-        Ok(Some(Match { place, stored }))
-    }
-
-    fn place(&self, key: i64, found: &Row<'_>) -> Result<Option<Place>, StoreError> {
-        let column = |column| found.get_ref(column).map_err(unavailable);
-        let id = column(0)?.as_str().map_err(|e| unavailable(row::damaged(0, e)))?;
-        let packed = column(2)?.as_blob().map_err(|e| unavailable(row::damaged(2, e)))?;
-        let values = unpacked(packed)?;
-        let updated = row::updated(found, 1).map_err(unavailable)?;
-        let resource_type = self.query.resource_type;
-        let candidate = Candidate { resource_type, id, updated, values: &values };
-        if !self.judge.all(&self.conditions, &candidate)? {
-            return Ok(None);
-        }
-        let through = |by: &_| self.through.of(&self.judge, by, &candidate);
-        self.order.place(key, &candidate, through).map(Some)
+    fn target(&self, key: i64) -> Result<Target, StoreError> {
+        self.judge
+            .reading
+            .connection
+            .prepare_cached("SELECT id FROM resource WHERE key = ?1")
+            .and_then(|mut look| look.query_row([key], |found| self.target_of(found)))
+            .map_err(unavailable)
     }
 
     fn stored(&self, key: i64) -> Result<Stored, StoreError> {
@@ -384,26 +309,15 @@ impl<'a> Search<'a> {
     }
 
     fn read(&self, found: &Row<'_>, columns: [usize; 3]) -> rusqlite::Result<Stored> {
-        let id = Id::parse(found.get_ref(0)?.as_str()?).ok_or_else(|| row::damaged(0, "an id"))?;
-        let target = Target::new(self.query.resource_type, id);
+        let target = self.target_of(found)?;
         row::stored(found, columns, target)?.ok_or_else(|| row::damaged(0, "a body"))
     }
-}
 
-/// What is read of each candidate.
-#[derive(Clone, Copy)]
-enum Looks {
-    /// What decides whether it matches, and its place.
-    Values,
-    /// The body as well, when a match is on the page for sure.
-    Whole,
-}
-
-/// A resource that matches.
-struct Match {
-    place: Place,
-    /// Where it was read already.
-    stored: Option<Stored>,
+    /// Its first column is the id.
+    fn target_of(&self, found: &Row<'_>) -> rusqlite::Result<Target> {
+        let id = Id::parse(found.get_ref(0)?.as_str()?).ok_or_else(|| row::damaged(0, "an id"))?;
+        Ok(Target::new(self.query.resource_type, id))
+    }
 }
 
 /// Where the walk of a type in the order of updates begins.
@@ -415,32 +329,5 @@ fn start_of_updates(after: Option<&Place>, newest_first: bool) -> (i64, i64) {
             _ => (outermost, outermost),
         },
         None => (outermost, outermost),
-    }
-}
-
-/// The first matches of an order, of all that are added.
-struct Best<'a> {
-    order: &'a Order<'a>,
-    matches: Vec<Match>,
-    count: usize,
-}
-
-impl Best<'_> {
-    fn add(&mut self, found: Match) {
-        self.matches.push(found);
-        // Sorted once in a while, so that each costs little and few are held.
-        if self.matches.len() > 2 * self.count + 16 {
-            self.shrink();
-        }
-    }
-
-    fn shrink(&mut self) {
-        self.matches.sort_by(|a, b| self.order.compare(&a.place, &b.place));
-        self.matches.truncate(self.count);
-    }
-
-    fn finish(mut self) -> Vec<Match> {
-        self.shrink();
-        self.matches
     }
 }

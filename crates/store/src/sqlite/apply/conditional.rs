@@ -6,8 +6,9 @@ use firewarden_fhir::{IfMatch, Target, Timestamp};
 
 use super::{Changes, Failed, One, Tools};
 use crate::prepare::{Content, PreparedChange, PreparedWrite};
-use crate::sqlite::search;
-use crate::{Matching, StoreError, Stored, WriteError, Written};
+use crate::sqlite::pool::Reading;
+use crate::sqlite::{point, row, search};
+use crate::{Matching, Read, StoreError, Stored, WriteError, Written};
 
 /// Applies one write, to what its condition leads to.
 pub(super) fn write(
@@ -41,8 +42,8 @@ impl<'a> Conditional<'a> {
     fn create(self, content: Content) -> Result<(Written, Changes), Failed> {
         match self.find(1)?.pop() {
             Some(found) => {
-                self.expect(&found.target)?;
-                Ok((Written::Found(found), Vec::new()))
+                self.expect(&found)?;
+                Ok((Written::Found(self.read(&found)?), Vec::new()))
             }
             None => {
                 self.expect(&self.target)?;
@@ -53,7 +54,7 @@ impl<'a> Conditional<'a> {
 
     fn put(self, content: Content, if_match: IfMatch) -> Result<(Written, Changes), Failed> {
         match self.find(1)?.pop() {
-            Some(Stored { target: found, .. }) => {
+            Some(found) => {
                 self.expect(&found)?;
                 self.require_inside(&found)?;
                 let content = content.moved(&self.target, &found, self.tools.seal);
@@ -77,7 +78,7 @@ impl<'a> Conditional<'a> {
     fn delete(self, if_match: IfMatch) -> Result<(Written, Changes), Failed> {
         let found = self.find(self.matching.matches_max)?;
         // INVARIANT: each match is judged before the first is touched.
-        for Stored { target, .. } in &found {
+        for target in &found {
             self.expect(target)?;
             self.require_inside(target)?;
         }
@@ -85,7 +86,7 @@ impl<'a> Conditional<'a> {
             return Ok((Written::NotThere, Vec::new()));
         }
         let (mut deleted, mut changes) = (Vec::new(), Vec::new());
-        for Stored { target, .. } in found {
+        for target in found {
             let change = PreparedChange::Delete(if_match);
             let (written, more) = self.one(&target).apply(&self.rows, change)?;
             if let Written::Deleted(version) = written {
@@ -101,7 +102,7 @@ impl<'a> Conditional<'a> {
     }
 
     /// What matches; refused when it is more than may be touched.
-    fn find(&self, matches_max: usize) -> Result<Vec<Stored>, Failed> {
+    fn find(&self, matches_max: usize) -> Result<Vec<Target>, Failed> {
         let Tools { connection, dictionary, allowance, .. } = self.tools;
         let matches_max = matches_max.min(self.matching.matches_max);
         let found = allowance.search(connection, |reading| {
@@ -112,6 +113,18 @@ impl<'a> Conditional<'a> {
             return Err(Failed::Refused(WriteError::SeveralMatches { index: self.index }));
         }
         Ok(found)
+    }
+
+    /// What was found in this transaction.
+    fn read(&self, found: &Target) -> Result<Stored, Failed> {
+        let Tools { connection, dictionary, .. } = self.tools;
+        match point::any(&Reading::short(connection), dictionary, found) {
+            Ok(Read::Found(stored)) => Ok(stored),
+            Ok(Read::Deleted(_) | Read::Absent) => {
+                Err(Failed::Database(row::damaged(0, "a match that is not there")))
+            }
+            Err(error) => Err(failed(self.index, error)),
+        }
     }
 
     fn expect(&self, touched: &Target) -> Result<(), Failed> {

@@ -39,14 +39,14 @@ pub(crate) struct Chooser<'a> {
 impl Chooser<'_> {
     /// The candidates of the most selective source, if it has not more than that many rows. A few
     /// look-ups find it: small sources are gathered whole while they are being looked at.
-    pub(crate) fn smallest(
+    pub(crate) fn smallest<'s>(
         &self,
-        sources: &[Source],
+        sources: impl IntoIterator<Item = &'s Source>,
         rows_max: usize,
     ) -> Result<Option<Vec<i64>>, StoreError> {
         let mut best: Option<Vec<i64>> = None;
         let (ordered, ranges): (Vec<&Source>, Vec<&Source>) =
-            sources.iter().partition(|source| source.ordered);
+            sources.into_iter().partition(|source| source.ordered);
         for source in ordered.iter().chain(&ranges) {
             let Some(found) = self.gather(source, rows_max)? else { continue };
             if best.as_ref().is_none_or(|best| found.len() < best.len()) {

@@ -7,8 +7,9 @@ use firewarden_fhir::definitions::ParameterType;
 use rusqlite::types::Value as Sql;
 use rusqlite::{Row, params_from_iter};
 
+use super::Search;
 use super::candidates::Statement;
-use super::{Looks, Match, Search};
+use super::walk::{Looks, Match, Wanted};
 use crate::StoreError;
 use crate::cursor::Part;
 use crate::index::{DateSpan, NumberSpan};
@@ -22,13 +23,12 @@ impl Search<'_> {
     /// without a value, which no index has.
     pub(super) fn places_by_index(
         &self,
-        after: Option<&Place>,
-        count: usize,
+        wanted: &Wanted<'_>,
     ) -> Result<Option<Vec<Place>>, StoreError> {
         let Some((kind, parameter, descending)) = self.order.by_beginning() else {
             return Ok(None);
         };
-        let start = match after.and_then(|place| place.values.first()) {
+        let start = match wanted.after.and_then(|place| place.values.first()) {
             Some(Part::Missing | Part::Text(_)) => return Ok(None),
             Some(Part::Integer(number)) => Some(Sql::from(*number)),
             Some(Part::Real(number)) => Some(Sql::from(*number)),
@@ -37,14 +37,13 @@ impl Search<'_> {
         let Some(statement) = walk(self.type_code, (kind, parameter), descending, start) else {
             return Ok(None);
         };
-        self.first_places(statement, after, count)
+        self.first_places(statement, wanted)
     }
 
     fn first_places(
         &self,
         Statement { sql, values }: Statement,
-        after: Option<&Place>,
-        count: usize,
+        &Wanted { after, count, .. }: &Wanted<'_>,
     ) -> Result<Option<Vec<Place>>, StoreError> {
         let mut look = self.look(Looks::Values)?;
         let mut statement =

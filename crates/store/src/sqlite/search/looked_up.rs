@@ -10,7 +10,7 @@ use super::candidates::Chooser;
 use super::sources::{Finder, Leg, Source};
 use crate::StoreError;
 use crate::condition::{Condition, OfOther};
-use crate::limits::PROBE_CANDIDATES_MAX;
+use crate::limits::{FEW_CANDIDATES, PROBE_CANDIDATES_MAX};
 use crate::matches::Candidate;
 use crate::packed::ParameterCode;
 use crate::sqlite::connection::unavailable;
@@ -43,6 +43,9 @@ impl Finder<'_> {
                 return Ok(Some(source));
             }
             let rows = self.chooser().count(&source, PROBE_CANDIDATES_MAX)?;
+            if rows <= FEW_CANDIDATES {
+                return Ok(Some(source));
+            }
             if smallest.as_ref().is_none_or(|(least, _)| rows < *least) {
                 smallest = Some((rows, source));
             }
