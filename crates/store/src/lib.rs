@@ -9,6 +9,8 @@ mod index;
 pub mod limits;
 mod matches;
 mod packed;
+#[cfg_attr(not(test), expect(dead_code, reason = "the store does not open it yet"))]
+mod postgres;
 mod prepare;
 mod seal;
 mod sort;
@@ -17,6 +19,7 @@ mod store;
 mod write;
 
 pub use error::{StoreError, WriteError};
+pub use postgres::url::{PostgresUrl, PostgresUrlError};
 pub use store::{
     HistoryEntry, HistoryMethod, HistoryPageRead, HistoryRead, Read, SearchPage, Store,
     StoreSettings, Stored,
