@@ -11,6 +11,8 @@ mod index;
 pub mod limits;
 mod matches;
 mod packed;
+#[cfg_attr(not(test), expect(dead_code, reason = "the store does not open it yet"))]
+mod postgres;
 mod prepare;
 mod seal;
 mod sort;
@@ -19,6 +21,7 @@ mod store;
 mod write;
 
 pub use error::{StoreError, WriteError};
+pub use postgres::url::{PostgresUrl, PostgresUrlError};
 pub use store::{
     HistoryEntry, HistoryMethod, HistoryPageRead, HistoryRead, Read, SearchPage, Store,
     StoreSettings, Stored,

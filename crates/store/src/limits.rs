@@ -92,3 +92,25 @@ pub const POLICY_SQL_BYTES_MAX: i32 = 256 * 1024;
 pub const POLICY_JSON_KEPT_MAX: usize = 8;
 /// Size of the exponent of a decimal in a policy's rule.
 pub const DECIMAL_EXPONENT_MAX: i64 = 1_000;
+/// Servers that the URL of a PostgreSQL may name.
+pub const POSTGRES_HOSTS_MAX: usize = 8;
+/// How long one server of a PostgreSQL may take to let a connection in.
+pub const POSTGRES_CONNECT_TIME: Duration = Duration::from_secs(3);
+/// The longest that may be set for it.
+pub const POSTGRES_CONNECT_TIME_MAX: Duration = Duration::from_secs(60);
+/// How long a connection to PostgreSQL is silent before it is asked whether it lives.
+pub const POSTGRES_KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
+/// How long between two such questions.
+pub const POSTGRES_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(3);
+/// Questions without an answer after which a connection is lost.
+pub const POSTGRES_KEEPALIVES_MAX: u32 = 3;
+/// How long what was sent may stay unacknowledged before a connection is lost.
+pub const POSTGRES_SILENCE: Duration = Duration::from_secs(10);
+/// How long a statement waits for a lock.
+pub const POSTGRES_LOCK_TIME: Duration = Duration::from_secs(2);
+/// How long a transaction may stand still before the server ends it: others wait for its locks.
+pub const POSTGRES_IDLE_IN_TRANSACTION_TIME: Duration = Duration::from_secs(5);
+/// How long a change of the schema waits for a lock.
+pub const POSTGRES_SCHEMA_LOCK_TIME: Duration = Duration::from_secs(30);
+/// How long a node trusts the version of the policies that it read, from before it asked for it.
+pub const LEASE_TIME: Duration = Duration::from_millis(900);
