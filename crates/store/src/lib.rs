@@ -9,6 +9,7 @@ mod index;
 pub mod limits;
 mod matches;
 mod packed;
+mod postgres;
 mod prepare;
 mod seal;
 mod sort;
