@@ -1,6 +1,7 @@
+-- The plus keeps the list from being looked up in an index, type by type: a rule names one.
 CREATE OR REPLACE VIEW {schema}.{view} AS
   SELECT type, id, version, updated, body FROM {schema}.resource
-  WHERE deleted = 0 AND type IN ({codes});
+  WHERE deleted = 0 AND +type IN ({codes});
 
 -- The type and id that a reference's text points at; NULL where it is not one of ours.
 CREATE OR REPLACE FUNCTION {schema}.policy_target(reference text, base text) RETURNS text[]

@@ -6,9 +6,10 @@ use firewarden_access::{Answered, QueryAnswer, Unanswered};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_postgres::error::{Severity, SqlState};
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{CancelToken, Client, Error, Row};
 
-use super::permitted::ROLE;
+use super::permitted::{ROLE, SCHEMA, VIEW};
 use super::render::Rendered;
 use crate::limits::{POLICY_CANCEL_TIME, POLICY_LOCK_TIME, POLICY_QUERY_TIME};
 
@@ -44,13 +45,14 @@ fn settings() -> String {
     )
 }
 
-/// Whether the session may take on the role that reads nothing but the view.
+/// Whether the session may take on the role that reads nothing but the view. One that was made
+/// after the start was not given the view yet.
 const MAY_TAKE_ROLE: &str = "SELECT 1 FROM pg_catalog.pg_roles
-    WHERE rolname = $1 AND pg_catalog.pg_has_role(oid, 'MEMBER')";
+    WHERE rolname = $1 AND pg_has_role(oid, 'MEMBER') AND has_table_privilege(oid, $2, 'SELECT')";
 
 /// A connection that is set up.
 pub(super) struct Session {
-    client: Client,
+    pub(super) client: Client,
 }
 
 /// What became of a query.
@@ -65,8 +67,10 @@ impl Session {
     pub(super) async fn open(connect: &dyn Connect) -> Result<Self, Unanswered> {
         let client = connect.connect().await.map_err(|_| Unanswered::Failed)?;
         client.batch_execute(&settings()).await.map_err(failed)?;
-        let role = client.query(MAY_TAKE_ROLE, &[&ROLE]).await.map_err(failed)?;
-        if !role.is_empty() {
+        let view = format!("{SCHEMA}.{VIEW}");
+        let asked: [(&(dyn ToSql + Sync), Type); 2] = [(&ROLE, Type::NAME), (&view, Type::TEXT)];
+        let taken = client.query_typed(MAY_TAKE_ROLE, &asked).await.map_err(failed)?;
+        if !taken.is_empty() {
             client.batch_execute(&format!("SET ROLE {ROLE}")).await.map_err(failed)?;
         }
         Ok(Self { client })
