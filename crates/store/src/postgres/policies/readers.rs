@@ -80,6 +80,13 @@ impl PolicyReaders {
         running.await.map_err(|_| Unanswered::Failed)?
     }
 
+    /// Waits until no connection runs anything.
+    #[cfg(test)]
+    pub(super) async fn all_idle(&self) {
+        let places = u32::try_from(self.readers).unwrap();
+        drop(self.places.acquire_many(places).await.unwrap());
+    }
+
     async fn place(&self) -> Result<OwnedSemaphorePermit, Unanswered> {
         if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
             return Ok(place);

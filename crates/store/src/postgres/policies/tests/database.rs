@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use firewarden_access::{Tested, test_policy};
 use firewarden_fhir::{Id, Target, Timestamp, Version};
+use firewarden_testkit::postgres::Cluster;
 use serde_json::{Value, json};
 use tokio_postgres::{Config, NoTls};
 
@@ -40,17 +41,21 @@ pub(super) struct Database {
 impl Database {
     /// A database with its tables and without rows. `None` where there is no PostgreSQL.
     pub(super) async fn open() -> Option<Self> {
-        let config = new_database().await?;
-        let owner = Plain(config.clone()).connect().await.unwrap();
-        owner
-            .batch_execute(&include_str!("../../schema/1.sql").replace("only", "\"only\""))
-            .await
-            .unwrap();
+        Some(Self::open_on(Cluster::shared()?).await)
+    }
+
+    pub(super) async fn open_on(cluster: &Cluster) -> Self {
         let codes: HashMap<ResourceType, i64> = ResourceType::all().zip(1..).collect();
         let code: Arc<TypeCodes> = Arc::new(move |of| codes[&of]);
-        owner.batch_execute(&installation(&*code)).await.unwrap();
+        let made = cluster.database_from("policies", |database| {
+            // `only` is a word of PostgreSQL's own.
+            database.rows(&include_str!("../../schema/1.sql").replace("only", "\"only\""));
+            database.rows(&installation(&*code));
+        });
+        let config: Config = made.url().parse().unwrap();
+        let owner = Plain(config.clone()).connect().await.unwrap();
         let readers = Arc::new(PolicyReaders::new(Box::new(Plain(config.clone())), 2));
-        Some(Self { config, owner, readers, code })
+        Self { config, owner, readers, code }
     }
 
     /// The database, as one request's rules may ask it.
@@ -98,20 +103,4 @@ pub(super) fn verdict(tested: &Tested) -> &str {
 
 pub(super) fn at(milliseconds: i64) -> Timestamp {
     Timestamp::from_millisecond(1_700_000_000_000 + milliseconds).unwrap()
-}
-
-#[expect(clippy::disallowed_methods, reason = "TEMPORARY until the harness")]
-async fn new_database() -> Option<Config> {
-    let mut config: Config = std::env::var("PGPOL_URL").ok()?.parse().unwrap();
-    let client = Plain(config.clone()).connect().await.unwrap();
-    let name = format!("t{}", uuid_like());
-    client.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
-    config.dbname(&name);
-    Some(config)
-}
-
-fn uuid_like() -> String {
-    let mut bytes = [0; 8];
-    aws_lc_rs::rand::fill(&mut bytes).unwrap();
-    bytes.map(|byte| format!("{byte:02x}")).concat()
 }

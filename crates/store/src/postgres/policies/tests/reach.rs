@@ -100,7 +100,7 @@ async fn a_session_of_postgresql_changes_nothing_whatever_its_role() {
 #[tokio::test]
 async fn what_is_installed_on_postgresql_again_is_not_made_again() {
     let Some(database) = filled().await else { return };
-    let made = "SELECT xmin::text FROM pg_class WHERE oid = 'public.permitted_resource'::regclass";
+    let made = "SELECT xmin::text FROM pg_proc WHERE oid = 'public.policy_shape'::regproc";
     let made = async || {
         let row = database.owner.query_one(made, &[]).await.unwrap();
         row.get::<_, String>(0)
