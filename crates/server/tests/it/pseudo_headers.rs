@@ -26,6 +26,9 @@ enum Told {
     Malformed,
 }
 
+/// A field and its value.
+type Field = (&'static str, &'static str);
+
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
@@ -144,7 +147,7 @@ async fn pseudo_headers_are_read_in_one_way_or_not_at_all() {
     let server = server().await;
     let address = server.address;
     let bearer = format!("Bearer {}", token("someone"));
-    let with = |fields: &[(&'static str, &'static str)]| {
+    let with = |fields: &[Field]| {
         let mut all: Vec<(&str, &str)> = fields.to_vec();
         // Pseudo-headers stand before the others (RFC 9113 section 8.3).
         let at = all.iter().position(|(name, _)| !name.starts_with(':')).unwrap_or(all.len());
@@ -156,7 +159,7 @@ async fn pseudo_headers_are_read_in_one_way_or_not_at_all() {
     let here = (":authority", "fhir.example.com");
     let observations = (":path", "/fhir/Observation");
     let patient = (":path", "/fhir/Patient/Z");
-    let cases: &[(&str, &[(&'static str, &'static str)], Told)] = &[
+    let cases: &[(&str, &[Field], Told)] = &[
         ("what is granted", &[get, http, here, observations], Status(200)),
         ("what is not", &[get, http, here, patient], Status(403)),
         ("no path", &[get, http, here], Malformed),
