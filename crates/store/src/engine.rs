@@ -2,13 +2,16 @@
 
 mod allowance;
 mod apply;
+pub(crate) mod chore;
 pub(crate) mod dictionary;
 mod history;
 mod index_writes;
+mod jobs;
 mod judge;
 mod many;
 mod point;
 mod pool;
+mod reindex;
 mod remembered;
 mod row;
 mod search;
@@ -21,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use firewarden_access::{PermittedSearch, Reach, RowFilter};
-use firewarden_fhir::{HistoryPage, Target, Version};
+use firewarden_fhir::{HistoryPage, ResourceType, Target, Version};
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::condition::looks_up;
@@ -202,9 +205,7 @@ impl Engine {
     }
 
     fn prepare_and_queue(&self, request: WriteRequest) -> Result<writer::Answer, WriteError> {
-        let code = |e: &firewarden_fhir::extract::Extracted| {
-            self.dictionary.parameter(e.parameter.resource_type, &e.parameter.code)
-        };
+        let code = |of: ResourceType, name: &str| self.dictionary.parameter(of, name);
         let preparer = Preparer { base_url: &self.base_url, seal: &self.seal, code: &code };
         self.writer.queue(preparer.request(request)?)
     }
@@ -233,7 +234,9 @@ impl Engine {
 /// The numbers of names, new ones in a transaction of their own.
 fn registered(connection: &mut Connection) -> crate::database::Result<Dictionary> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let dictionary = Dictionary::register(&Session::Sqlite(&transaction))?;
+    let session = Session::Sqlite(&transaction);
+    let dictionary = Dictionary::register(&session)?;
+    crate::jobs::table::nobody_runs(&session)?;
     transaction.commit()?;
     Ok(dictionary)
 }

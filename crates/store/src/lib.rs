@@ -8,6 +8,7 @@ mod engine;
 mod error;
 mod fold;
 mod index;
+mod jobs;
 pub mod limits;
 mod matches;
 mod packed;
@@ -19,6 +20,7 @@ mod store;
 mod write;
 
 pub use error::{StoreError, WriteError};
+pub use jobs::{Job, JobEnd, JobGoes, JobLease, JobProgress, JobState, NewJob, ReindexStep};
 pub use store::{
     HistoryEntry, HistoryMethod, HistoryPageRead, HistoryRead, Read, SearchPage, Store,
     StoreSettings, Stored,

@@ -10,6 +10,7 @@ mod opened;
 mod opening;
 mod policies;
 mod random;
+mod reindexing;
 mod rows;
 mod searches;
 mod secrets;
