@@ -2,13 +2,16 @@
 
 mod allowance;
 mod apply;
+pub(crate) mod chore;
 pub(crate) mod dictionary;
 mod history;
 mod index_writes;
+mod jobs;
 mod judge;
 mod many;
 mod point;
 mod pool;
+mod reindex;
 mod remembered;
 mod row;
 mod search;
@@ -23,11 +26,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use firewarden_access::{PermittedSearch, PolicyDatabase, Reach, RowFilter};
-use firewarden_fhir::{HistoryPage, Target, Version};
+use firewarden_fhir::{HistoryPage, ResourceType, Target, Version};
 use rusqlite::Connection;
 
 use crate::condition::looks_up;
-use crate::database::{Reader, unavailable};
+use crate::database::{Reader, Session, unavailable};
 use crate::limits::{
     PAGE_BODY_BYTES_MAX, READER_CACHE_KIB, READERS_MAX, WRITES_PREPARED_INLINE_MAX,
 };
@@ -310,9 +313,7 @@ impl Engine {
     }
 
     fn prepare_and_queue(&self, request: WriteRequest) -> Result<writer::Answer, WriteError> {
-        let code = |e: &firewarden_fhir::extract::Extracted| {
-            self.dictionary.parameter(e.parameter.resource_type, &e.parameter.code)
-        };
+        let code = |of: ResourceType, name: &str| self.dictionary.parameter(of, name);
         let preparer = Preparer { base_url: &self.base_url, seal: &self.seal, code: &code };
         self.writer.queue(preparer.request(request)?)
     }
@@ -360,6 +361,10 @@ fn opened(writing: &mut Writing, secrets_key: &[u8; 32]) -> Result<Opened, Store
             return Ok(Err(refused));
         }
         let dictionary = Dictionary::register(session)?;
+        if let Session::Sqlite(_) = session {
+            // This process alone has the database.
+            crate::jobs::table::nobody_runs(session)?;
+        }
         Ok(Ok((dictionary, writer::policy_version(session)?)))
     });
     let found = found.map_err(|failed| match failed {
