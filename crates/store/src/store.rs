@@ -168,10 +168,18 @@ impl Store {
         self.engine.secrets(target, rows).await
     }
 
-    /// The current version of the policies: grows with every change to our own types but
-    /// `Session`.
-    pub fn policy_version(&self) -> u64 {
-        self.engine.policy_version()
+    /// The version of the policies: it grows with every change to our own types but `Session`.
+    ///
+    /// It is not older than any change that was acknowledged before this was asked, whichever
+    /// server made it. While that cannot be known there is none.
+    pub async fn policy_version(&self) -> Result<u64, StoreError> {
+        Ok(self.engine.policy_version())
+    }
+
+    /// The version of the policies that the database has now, acknowledged or not: what is read
+    /// between two equal ones is all of that version.
+    pub async fn newest_policy_version(&self) -> Result<u64, StoreError> {
+        Ok(self.engine.policy_version())
     }
 
     /// What the rules of `sql` policies ask, for one request.
