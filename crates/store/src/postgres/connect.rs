@@ -294,7 +294,7 @@ fn settings(purpose: Purpose) -> Vec<(&'static str, String)> {
 }
 
 /// Why a connection failed, for the log: never what a row holds, and no password is known here.
-fn reason(error: &tokio_postgres::Error) -> String {
+pub(super) fn reason(error: &tokio_postgres::Error) -> String {
     if let Some(told) = error.as_db_error() {
         return format!("{} ({})", told.message(), told.code().code());
     }

@@ -104,3 +104,12 @@ CREATE TABLE secret (
   sealed bytea NOT NULL,
   PRIMARY KEY (type, id, pointer)
 );
+
+-- The nodes at work, and the version of the policies that each said it goes by: what changes them
+-- waits for all. `renewals` tells whether a node still says so.
+CREATE TABLE node (
+  id text COLLATE "C" PRIMARY KEY,
+  adopted bigint NOT NULL,
+  renewals bigint NOT NULL,
+  renewed timestamptz NOT NULL
+) WITH (fillfactor = 50);
