@@ -224,6 +224,6 @@ async fn leave(
 }
 
 /// A version as the database has it.
-pub(super) fn number(version: u64) -> i64 {
+fn number(version: u64) -> i64 {
     i64::try_from(version).unwrap_or(i64::MAX)
 }

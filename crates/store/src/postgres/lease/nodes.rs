@@ -9,10 +9,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::{Client, Error, Statement};
 
 use super::Asked;
-use super::keeping::number;
-use crate::limits::{
-    LEASE_OVER, NODES_LOOK_MAX, NODES_LOOK_MIN, NODES_MAX, NODES_TIDIED_EVERY,
-};
+use crate::limits::{LEASE_OVER, NODES_LOOK_MAX, NODES_LOOK_MIN, NODES_MAX, NODES_TIDIED_EVERY};
 
 /// The nodes of the database, this one among them.
 pub(super) struct Nodes {
@@ -52,8 +49,9 @@ impl Nodes {
         loop {
             let known = *self.known_to_all.borrow();
             let asked = self.asks.wait_for(|asked| asked.version > known);
-            let awaited = match timeout(NODES_TIDIED_EVERY, asked).await {
-                Ok(Ok(asked)) => asked.version,
+            let asked = timeout(NODES_TIDIED_EVERY, asked).await;
+            let awaited = match asked.map(|asked| asked.map(|asked| asked.version)) {
+                Ok(Ok(version)) => version,
                 // Nobody is there to wait: the task is about to end.
                 Ok(Err(_)) => return pending().await,
                 Err(_) => {
