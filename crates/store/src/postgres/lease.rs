@@ -66,9 +66,11 @@ impl Lease {
         let keeping = Mutex::new(Some(tokio::spawn(keeper.keep(connected))));
         let lease = Self { held, asked, known_to_all, keeping };
         let mut held = lease.held.clone();
-        let first = timeout(LEASE_START_TIME, held.wait_for(|held| held.version.is_some()));
-        if !matches!(first.await, Ok(Ok(_))) {
-            return Err(lease.unknown());
+        // Later on a fault may pass; at the start it is told.
+        let first = held.wait_for(|held| held.version.is_some() || held.fault.is_some());
+        match timeout(LEASE_START_TIME, first).await {
+            Ok(Ok(held)) if held.fault.is_none() => {}
+            Ok(_) | Err(_) => return Err(lease.unknown()),
         }
         Ok(lease)
     }

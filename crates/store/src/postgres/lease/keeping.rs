@@ -19,12 +19,11 @@ const NO_VERSION: i64 = -1;
 /// Says which version the node goes by, and reads which one there is. No row for a node that is not
 /// known, or not any more.
 const RENEW: &str = "UPDATE node SET adopted = $2, renewals = renewals + 1, \
-     renewed = clock_timestamp() FROM state WHERE id = $1 AND only = 1 RETURNING policy_version";
+     renewed = clock_timestamp() FROM state WHERE id = $1 RETURNING policy_version";
 
 /// Lets a database that has gone back to an older version go on from the newest one that was seen:
 /// what is remembered by version must not come to mean something else.
-const GO_ON: &str =
-    "UPDATE state SET policy_version = $1 + 1 WHERE only = 1 AND policy_version < $1";
+const GO_ON: &str = "UPDATE state SET policy_version = $1 + 1 WHERE policy_version < $1";
 
 /// Keeps the lease of one node.
 pub(super) struct Keeper {

@@ -1,12 +1,12 @@
 -- What is true of the whole database.
 CREATE TABLE state (
-  only integer PRIMARY KEY CHECK (only = 1),
+  single integer PRIMARY KEY CHECK (single = 1),
   -- Grows with every change to policies and what they depend on.
   policy_version bigint NOT NULL,
   -- A known text sealed with the secrets key: a wrong key is told at the start.
   secrets_check bytea
 );
-INSERT INTO state (only, policy_version) VALUES (1, 0);
+INSERT INTO state (single, policy_version) VALUES (1, 0);
 
 -- Numbers of names: those of the program change from build to build.
 CREATE TABLE resource_type (
