@@ -11,6 +11,7 @@ mod index;
 pub mod limits;
 mod matches;
 mod packed;
+mod postgres;
 mod prepare;
 mod seal;
 mod sort;
@@ -19,8 +20,9 @@ mod store;
 mod write;
 
 pub use error::{StoreError, WriteError};
+pub use postgres::url::{PostgresUrl, PostgresUrlError};
 pub use store::{
-    HistoryEntry, HistoryMethod, HistoryPageRead, HistoryRead, Read, SearchPage, Store,
+    Database, HistoryEntry, HistoryMethod, HistoryPageRead, HistoryRead, Read, SearchPage, Store,
     StoreSettings, Stored,
 };
 pub use write::{Change, Matching, SecretChange, Write, WriteRequest, Written};

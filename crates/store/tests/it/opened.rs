@@ -5,8 +5,8 @@ use std::path::Path;
 use firewarden_access::{RowFilter, SystemTask};
 use firewarden_fhir::{Id, IfMatch, Resource, ResourceType, Target, Timestamp, Version};
 use firewarden_store::{
-    Change, Read, SecretChange, Store, StoreError, StoreSettings, Stored, Write, WriteError,
-    WriteRequest, Written,
+    Change, Database, Read, SecretChange, Store, StoreError, StoreSettings, Stored, Write,
+    WriteError, WriteRequest, Written,
 };
 use tempfile::TempDir;
 use zeroize::Zeroizing;
@@ -29,9 +29,14 @@ pub(crate) fn open_in(folder: &Path) -> Result<Store, StoreError> {
     Store::open(settings(folder))
 }
 
+/// Where the database is.
+pub(crate) fn file(folder: &Path) -> PathBuf {
+    folder.join("data/firewarden.db")
+}
+
 pub(crate) fn settings(folder: &Path) -> StoreSettings {
     StoreSettings {
-        path: folder.join("data/firewarden.db"),
+        database: Database::Sqlite { path: file(folder) },
         base_url: BASE_URL.to_owned(),
         secrets_key: Zeroizing::new([7; 32]),
         readers: 2,

@@ -104,3 +104,7 @@ CREATE TABLE secret (
   sealed bytea NOT NULL,
   PRIMARY KEY (type, id, pointer)
 );
+
+-- As SQLite's: where a text begins in another, counted from 1, and 0 where it does not.
+CREATE FUNCTION instr(text, text) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN strpos($1, $2);

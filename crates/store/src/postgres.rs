@@ -1,0 +1,9 @@
+//! What is PostgreSQL's own: its URL and connections, its session, its schema.
+
+pub(crate) mod connect;
+pub(crate) mod connection;
+pub(crate) mod schema;
+pub(crate) mod session;
+mod tls;
+pub(crate) mod url;
+mod values;
