@@ -3,6 +3,8 @@
 mod body;
 mod condition;
 mod cursor;
+mod database;
+mod engine;
 mod error;
 mod fold;
 mod index;

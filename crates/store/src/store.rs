@@ -6,7 +6,7 @@ use std::sync::Arc;
 use firewarden_access::{PermittedSearch, PolicyDatabase, RowFilter};
 use firewarden_fhir::{HistoryPage, ResourceType, Target, Timestamp, Version};
 
-use crate::sqlite::Sqlite;
+use crate::engine::Engine;
 use crate::{StoreError, WriteError, WriteRequest, Written};
 
 /// How a store is opened.
@@ -24,7 +24,7 @@ pub struct StoreSettings {
 /// The resources at rest. A handle: cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    sqlite: Arc<Sqlite>,
+    engine: Arc<Engine>,
 }
 
 /// One version of a resource, as it is served.
@@ -111,12 +111,12 @@ impl Store {
     /// Opens the database, and creates or migrates it where needed. Refused when another process
     /// has it open.
     pub fn open(settings: StoreSettings) -> Result<Self, StoreError> {
-        Ok(Self { sqlite: Arc::new(Sqlite::open(settings)?) })
+        Ok(Self { engine: Arc::new(Engine::open(settings)?) })
     }
 
     /// Reads the current version.
     pub async fn read(&self, target: &Target, rows: &RowFilter) -> Result<Read, StoreError> {
-        self.sqlite.read(target, rows).await
+        self.engine.read(target, rows).await
     }
 
     /// Reads that version.
@@ -126,12 +126,12 @@ impl Store {
         version: Version,
         rows: &RowFilter,
     ) -> Result<Read, StoreError> {
-        self.sqlite.vread(target, version, rows).await
+        self.engine.vread(target, version, rows).await
     }
 
     /// Finds the resources that match, inside the rows of the search.
     pub async fn search(&self, search: PermittedSearch) -> Result<SearchPage, StoreError> {
-        self.sqlite.search(search).await
+        self.engine.search(search).await
     }
 
     /// Reads the current versions of several resources of one type, as they are at one moment and
@@ -141,7 +141,7 @@ impl Store {
         targets: Vec<Target>,
         rows: &RowFilter,
     ) -> Result<Vec<Stored>, StoreError> {
-        self.sqlite.read_many(targets, rows.clone()).await
+        self.engine.read_many(targets, rows.clone()).await
     }
 
     /// Reads a history, each version inside the rows.
@@ -150,13 +150,13 @@ impl Store {
         of: HistoryRead,
         page: &HistoryPage,
     ) -> Result<HistoryPageRead, StoreError> {
-        self.sqlite.history(of, page).await
+        self.engine.history(of, page).await
     }
 
     /// Applies the writes, all or none, and answers after they are durable. They are applied even
     /// if the answer is no longer waited for.
     pub async fn write(&self, request: WriteRequest) -> Result<Vec<Written>, WriteError> {
-        self.sqlite.clone().write(request).await
+        self.engine.clone().write(request).await
     }
 
     /// The unsealed secrets of a resource, by JSON Pointer.
@@ -165,32 +165,32 @@ impl Store {
         target: &Target,
         rows: &RowFilter,
     ) -> Result<Vec<(String, zeroize::Zeroizing<Vec<u8>>)>, StoreError> {
-        self.sqlite.secrets(target, rows).await
+        self.engine.secrets(target, rows).await
     }
 
     /// The current version of the policies: grows with every change to our own types but
     /// `Session`.
     pub fn policy_version(&self) -> u64 {
-        self.sqlite.policy_version()
+        self.engine.policy_version()
     }
 
     /// What the rules of `sql` policies ask, for one request.
     pub fn policy_database(&self) -> Arc<dyn PolicyDatabase> {
-        Arc::new(self.sqlite.policies())
+        Arc::new(self.engine.policies())
     }
 
     /// Requests that wait for the writer: for metrics.
     pub fn writes_waiting(&self) -> usize {
-        self.sqlite.writes_waiting()
+        self.engine.writes_waiting()
     }
 
     /// Whether the store can read and write now: for readiness.
     pub async fn check(&self) -> Result<(), StoreError> {
-        self.sqlite.check()
+        self.engine.check()
     }
 
     /// Finishes the queued writes, refuses later ones, and leaves the database in one file.
     pub async fn close(&self) -> Result<(), StoreError> {
-        self.sqlite.close().await
+        self.engine.close().await
     }
 }

@@ -5,7 +5,6 @@ use std::path::Path;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::StoreError;
 use crate::limits::{
     BUSY_TIME, STATEMENTS_CACHED_MAX, WAL_FILE_BYTES_MAX, WAL_PAGES, WRITER_CACHE_KIB,
 };
@@ -46,12 +45,4 @@ fn open(path: &Path, flags: OpenFlags, cache_kib: i64) -> rusqlite::Result<Conne
     connection.pragma_update(None, "cache_size", -cache_kib)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED_MAX);
     Ok(connection)
-}
-
-/// An error of the database, as the caller learns it. SQLite's messages carry no values.
-pub(crate) fn unavailable(error: rusqlite::Error) -> StoreError {
-    if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) {
-        return StoreError::TooExpensive;
-    }
-    StoreError::Unavailable(error.to_string())
 }

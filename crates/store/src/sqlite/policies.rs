@@ -21,7 +21,7 @@ use rusqlite::{Connection, Row, params_from_iter};
 use tokio::time::Instant;
 
 use self::render::Rendered;
-use super::dictionary::Dictionary;
+use crate::engine::dictionary::Dictionary;
 use crate::limits::{POLICY_QUERY_TIME, POLICY_REQUEST_TIME};
 
 pub(crate) use self::readers::PolicyReaders;

@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::connection::unavailable;
 use crate::StoreError;
+use crate::database::unavailable;
 
 /// The steps, the first leading from an empty database to version 1. A released step is never
 /// changed; a new one is added.

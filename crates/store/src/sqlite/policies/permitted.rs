@@ -10,9 +10,9 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 
 use super::super::connection;
-use super::super::dictionary::Dictionary;
 use super::deadline::Deadline;
 use super::functions;
+use crate::engine::dictionary::Dictionary;
 use crate::limits::{
     POLICY_INSTRUCTIONS_BETWEEN_CHECKS, POLICY_SQL_BYTES_MAX, POLICY_VALUE_BYTES_MAX,
     READER_CACHE_KIB,

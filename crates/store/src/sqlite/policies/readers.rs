@@ -10,9 +10,9 @@ use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::super::dictionary::Dictionary;
 use super::deadline::Deadline;
 use super::permitted;
+use crate::engine::dictionary::Dictionary;
 use crate::limits::{POLICY_QUERIES_WAITING_MAX, POLICY_READERS_MAX};
 
 /// Connections, and who waits for one.

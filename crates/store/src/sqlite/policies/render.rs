@@ -9,8 +9,8 @@ use firewarden_access::policy_query::{
 };
 use rusqlite::types::Value as SqlValue;
 
-use super::super::dictionary::Dictionary;
 use super::permitted::VIEW;
+use crate::engine::dictionary::Dictionary;
 
 /// A statement and what is bound in it.
 #[derive(Debug)]

@@ -9,9 +9,10 @@ use rusqlite::ErrorCode;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::super::{connection, schema};
 use super::deadline::Deadline;
 use super::*;
+use crate::database::Session;
+use crate::sqlite::{connection, schema};
 
 /// A database with a patient, a deleted one, a user and a secret.
 struct Fixture {
@@ -26,7 +27,7 @@ fn fixture() -> Fixture {
     let path = folder.path().join("test.db");
     let mut writer = connection::open_writer(&path).unwrap();
     schema::migrate(&mut writer).unwrap();
-    let dictionary = Arc::new(Dictionary::register(&mut writer).unwrap());
+    let dictionary = Arc::new(Dictionary::register(&Session::Sqlite(&writer)).unwrap());
     let code = |name| dictionary.resource_type(firewarden_fhir::ResourceType::parse(name).unwrap());
     let insert = "INSERT INTO resource (type, id, version, updated, method, deleted, body)
         VALUES (?1, ?2, 1, 0, 1, ?3, ?4)";

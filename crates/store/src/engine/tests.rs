@@ -20,7 +20,7 @@ fn everything() -> RowFilter {
     SystemTask::InitBundle.rows(patient())
 }
 
-async fn put(sqlite: &Arc<Sqlite>, number: usize, milliseconds: i64) {
+async fn put(engine: &Arc<Engine>, number: usize, milliseconds: i64) {
     let text = format!(
         r#"{{"birthDate":"19{:02}-01-01","active":true,"implicitRules":"urn:{}"}}"#,
         90 - number,
@@ -34,30 +34,30 @@ async fn put(sqlite: &Arc<Sqlite>, number: usize, milliseconds: i64) {
     let write = Write { target, matching: None, rows: everything(), change };
     let now = Timestamp::from_millisecond(milliseconds).unwrap();
     let request = WriteRequest { policy_version: None, now, writes: vec![write] };
-    sqlite.clone().write(request).await.unwrap();
+    engine.clone().write(request).await.unwrap();
 }
 
 /// Patients, of which the first has as many versions, on pages that end after so many bytes.
-async fn with_patients(folder: &std::path::Path, page_body_bytes_max: usize) -> Arc<Sqlite> {
+async fn with_patients(folder: &std::path::Path, page_body_bytes_max: usize) -> Arc<Engine> {
     let settings = StoreSettings {
         path: folder.join("db"),
         base_url: BASE_URL.to_owned(),
         secrets_key: zeroize::Zeroizing::new([7; 32]),
         readers: 1,
     };
-    let sqlite = Sqlite { page_body_bytes_max, ..Sqlite::open(settings).unwrap() };
-    let sqlite = Arc::new(sqlite);
+    let engine = Engine { page_body_bytes_max, ..Engine::open(settings).unwrap() };
+    let engine = Arc::new(engine);
     for number in 0..PATIENTS {
-        put(&sqlite, number, number as i64).await;
+        put(&engine, number, number as i64).await;
     }
     for milliseconds in PATIENTS..2 * PATIENTS - 1 {
-        put(&sqlite, 0, milliseconds as i64).await;
+        put(&engine, 0, milliseconds as i64).await;
     }
-    sqlite
+    engine
 }
 
 /// The ids on each page of a search, and what totals are told.
-async fn search_pages(sqlite: &Sqlite, text: &str) -> (Vec<Vec<String>>, Vec<Option<u64>>) {
+async fn search_pages(engine: &Engine, text: &str) -> (Vec<Vec<String>>, Vec<Option<u64>>) {
     let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
     let pairs: Vec<_> = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let now = Timestamp::UNIX_EPOCH;
@@ -66,7 +66,7 @@ async fn search_pages(sqlite: &Sqlite, text: &str) -> (Vec<Vec<String>>, Vec<Opt
     assert!(query.total == TotalMode::None || text.contains("_total"));
     let (mut pages, mut totals) = (Vec::new(), Vec::new());
     loop {
-        let page = sqlite.search(SystemTask::InitBundle.search(query.clone())).await.unwrap();
+        let page = engine.search(SystemTask::InitBundle.search(query.clone())).await.unwrap();
         pages.push(page.matches.iter().map(|stored| stored.target.id.to_string()).collect());
         totals.push(page.total);
         match page.next {
@@ -98,9 +98,9 @@ async fn a_page_of_matches_ends_after_so_many_bytes_and_none_is_lost() {
         (usize::MAX, vec![PATIENTS]),
     ] {
         let folder = tempfile::tempdir().unwrap();
-        let sqlite = with_patients(folder.path(), bytes_max).await;
+        let engine = with_patients(folder.path(), bytes_max).await;
         for text in SEARCHES {
-            let (pages, totals) = search_pages(&sqlite, text).await;
+            let (pages, totals) = search_pages(&engine, text).await;
             assert_eq!(sizes(&pages), expected, "{text}, {bytes_max} bytes");
             let mut all = pages.concat();
             all.sort();
@@ -111,7 +111,7 @@ async fn a_page_of_matches_ends_after_so_many_bytes_and_none_is_lost() {
             assert!(totals.iter().all(|total| *total == whole), "{text}: {totals:?}");
         }
         // What comes first is decided by the count where that is less.
-        let (pages, _) = search_pages(&sqlite, "_count=1").await;
+        let (pages, _) = search_pages(&engine, "_count=1").await;
         assert_eq!(sizes(&pages), vec![1; PATIENTS]);
     }
 }
@@ -119,8 +119,8 @@ async fn a_page_of_matches_ends_after_so_many_bytes_and_none_is_lost() {
 #[tokio::test]
 async fn a_page_that_ends_early_keeps_order_and_total() {
     let folder = tempfile::tempdir().unwrap();
-    let sqlite = with_patients(folder.path(), 1).await;
-    let (pages, totals) = search_pages(&sqlite, "_count=100&_sort=birthdate&_total=accurate").await;
+    let engine = with_patients(folder.path(), 1).await;
+    let (pages, totals) = search_pages(&engine, "_count=100&_sort=birthdate&_total=accurate").await;
     let youngest_last: Vec<_> = (0..PATIENTS).rev().map(|number| format!("p{number}")).collect();
     assert_eq!(pages.concat(), youngest_last);
     assert_eq!(totals, vec![Some(PATIENTS as u64); PATIENTS]);
@@ -136,7 +136,7 @@ async fn a_page_of_a_history_ends_after_so_many_bytes_and_no_version_is_lost() {
         (usize::MAX, vec![PATIENTS], vec![all]),
     ] {
         let folder = tempfile::tempdir().unwrap();
-        let sqlite = with_patients(folder.path(), bytes_max).await;
+        let engine = with_patients(folder.path(), bytes_max).await;
         let instance = || HistoryRead::Instance(first.clone(), everything());
         let types = || HistoryRead::Types(vec![(patient(), everything())]);
         for (read, expected) in [(&instance as &dyn Fn() -> HistoryRead, of_one), (&types, of_type)]
@@ -145,7 +145,7 @@ async fn a_page_of_a_history_ends_after_so_many_bytes_and_no_version_is_lost() {
                 HistoryPage { count: 100, since: None, cursor: None, applied: Vec::new() };
             let mut pages: Vec<Vec<String>> = Vec::new();
             loop {
-                let read = sqlite.history(read(), &page).await.unwrap();
+                let read = engine.history(read(), &page).await.unwrap();
                 let told = read.entries.iter().map(|e| format!("{}/{}", e.target, e.version));
                 pages.push(told.collect());
                 match read.next {

@@ -3,24 +3,23 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::connection::unavailable;
 use crate::StoreError;
-use crate::limits::{INSTRUCTIONS_BETWEEN_CHECKS, QUERY_TIME, READ_WAIT, READS_WAITING_MAX};
+use crate::database::{Reader, Session};
+use crate::limits::{QUERY_TIME, READ_WAIT, READS_WAITING_MAX};
 
 /// Connections, and who waits for one.
 pub(crate) struct Pool {
-    idle: Arc<Mutex<Vec<Connection>>>,
+    idle: Arc<Mutex<Vec<Reader>>>,
     places: Arc<Semaphore>,
     waiting: AtomicUsize,
 }
 
 /// A snapshot of the database, for one query.
 pub(crate) struct Reading<'a> {
-    pub connection: &'a Connection,
+    pub session: &'a Session<'a>,
     pub over: &'a AtomicBool,
 }
 
@@ -29,8 +28,8 @@ static NEVER_OVER: AtomicBool = AtomicBool::new(false);
 
 impl<'a> Reading<'a> {
     /// One without a deadline, for looks that are bounded by themselves.
-    pub(crate) fn short(connection: &'a Connection) -> Self {
-        Self { connection, over: &NEVER_OVER }
+    pub(crate) fn short(session: &'a Session<'a>) -> Self {
+        Self { session, over: &NEVER_OVER }
     }
 
     /// Fails when the time is up: for loops whose statements are each too short to notice.
@@ -40,7 +39,7 @@ impl<'a> Reading<'a> {
 }
 
 impl Pool {
-    pub(crate) fn new(connections: Vec<Connection>) -> Self {
+    pub(crate) fn new(connections: Vec<Reader>) -> Self {
         let places = Arc::new(Semaphore::new(connections.len()));
         Self { idle: Arc::new(Mutex::new(connections)), places, waiting: AtomicUsize::new(0) }
     }
@@ -105,41 +104,15 @@ impl Drop for OverOnDrop {
     }
 }
 
-/// What all statements of one query see. It ends when this is dropped.
-pub(crate) struct Snapshot<'a>(pub &'a Connection);
-
-impl<'a> Snapshot<'a> {
-    pub(crate) fn begin(connection: &'a Connection) -> rusqlite::Result<Self> {
-        // One that could not be ended is not what the next query is to see.
-        if !connection.is_autocommit() {
-            connection.prepare_cached("ROLLBACK")?.execute([])?;
-        }
-        connection.prepare_cached("BEGIN")?.execute([])?;
-        Ok(Self(connection))
-    }
-}
-
-impl Drop for Snapshot<'_> {
-    fn drop(&mut self) {
-        let ended = self.0.prepare_cached("ROLLBACK").and_then(|mut s| s.execute([]));
-        if let Err(error) = ended {
-            tracing::warn!(%error, "a snapshot was not ended");
-        }
-    }
-}
-
 /// A connection that goes back to the pool, however its query ends.
 struct Lent {
-    connection: Option<Connection>,
-    idle: Arc<Mutex<Vec<Connection>>>,
+    connection: Option<Reader>,
+    idle: Arc<Mutex<Vec<Reader>>>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Lent {
-    fn new(
-        idle: Arc<Mutex<Vec<Connection>>>,
-        place: OwnedSemaphorePermit,
-    ) -> Result<Self, StoreError> {
+    fn new(idle: Arc<Mutex<Vec<Reader>>>, place: OwnedSemaphorePermit) -> Result<Self, StoreError> {
         let connection = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         Ok(Self { connection, idle, _place: place })
     }
@@ -153,15 +126,7 @@ impl Lent {
             .connection
             .as_mut()
             .ok_or_else(|| StoreError::Unavailable("no connection".to_owned()))?;
-        let flag = over.clone();
-        connection
-            .progress_handler(
-                INSTRUCTIONS_BETWEEN_CHECKS,
-                Some(move || flag.load(Ordering::Relaxed)),
-            )
-            .map_err(unavailable)?;
-        let snapshot = Snapshot::begin(connection).map_err(unavailable)?;
-        query(&Reading { connection: snapshot.0, over: &over })
+        connection.read(&over, |session| query(&Reading { session, over: &over }))
     }
 }
 
@@ -175,10 +140,14 @@ impl Drop for Lent {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::Connection;
+
     use super::*;
+    use crate::database::unavailable;
 
     fn pool(connections: usize) -> Pool {
-        Pool::new((0..connections).map(|_| Connection::open_in_memory().unwrap()).collect())
+        let open = |_| Reader::Sqlite(Connection::open_in_memory().unwrap());
+        Pool::new((0..connections).map(open).collect())
     }
 
     const ENDLESS: &str =
@@ -194,7 +163,7 @@ mod tests {
             let over = Arc::new(AtomicBool::new(true));
             let outcome = lent.run(over, |reading| {
                 assert!(matches!(reading.check_time(), Err(StoreError::TooExpensive)));
-                reading.connection.query_row(ENDLESS, [], |_| Ok(())).map_err(unavailable)
+                reading.session.row(ENDLESS, (), |_| Ok(())).map_err(unavailable)
             });
             assert!(matches!(outcome, Err(StoreError::TooExpensive)));
         });
@@ -206,7 +175,7 @@ mod tests {
         runtime.block_on(async {
             let pool = pool(1);
             let endless = |reading: &Reading<'_>| {
-                reading.connection.query_row(ENDLESS, [], |_| Ok(())).map_err(unavailable)
+                reading.session.row(ENDLESS, (), |_| Ok(())).map_err(unavailable)
             };
             let mut left = Box::pin(pool.run(endless));
             std::future::poll_fn(|task| {

@@ -13,14 +13,13 @@ use std::cell::OnceCell;
 use firewarden_access::{PermittedSearch, Reach};
 use firewarden_fhir::search::{SearchQuery, TotalMode};
 use firewarden_fhir::{Id, Target};
-use rusqlite::{Row, params_from_iter};
 
-use super::connection::unavailable;
 use super::dictionary::{Dictionary, TypeCode};
 use super::judge::{Judge, code_of};
 use super::pool::Reading;
 use super::row;
 use crate::condition::{Condition, Effort, Preparer};
+use crate::database::{Result as Found, Row, damaged, unavailable};
 use crate::limits::{
     FEW_CANDIDATES, GATHERED_CANDIDATES_MAX, LOOKED_UP_CANDIDATES_MAX, PROBE_CANDIDATES_MAX,
 };
@@ -268,11 +267,8 @@ impl<'a> Search<'a> {
             None
         };
         if let Some(Statement { sql, values }) = statement {
-            let mut statement =
-                self.judge.reading.connection.prepare_cached(&sql).map_err(unavailable)?;
-            let count: i64 = statement
-                .query_row(params_from_iter(values), |row| row.get(0))
-                .map_err(unavailable)?;
+            let session = self.judge.reading.session;
+            let count: i64 = session.row(&sql, values, |row| row.get(0)).map_err(unavailable)?;
             return Ok(u64::try_from(count).unwrap_or_default());
         }
         let mut candidates = self.choose(i64::MIN)?;
@@ -293,29 +289,29 @@ impl<'a> Search<'a> {
     fn target(&self, key: i64) -> Result<Target, StoreError> {
         self.judge
             .reading
-            .connection
-            .prepare_cached("SELECT id FROM resource WHERE key = ?1")
-            .and_then(|mut look| look.query_row([key], |found| self.target_of(found)))
+            .session
+            .row("SELECT id FROM resource WHERE key = ?1", [key], |found| self.target_of(found))
             .map_err(unavailable)
     }
 
     fn stored(&self, key: i64) -> Result<Stored, StoreError> {
         self.judge
             .reading
-            .connection
-            .prepare_cached("SELECT id, version, updated, body FROM resource WHERE key = ?1")
-            .and_then(|mut look| look.query_row([key], |found| self.read(found, [1, 2, 3])))
+            .session
+            .row("SELECT id, version, updated, body FROM resource WHERE key = ?1", [key], |found| {
+                self.read(found, [1, 2, 3])
+            })
             .map_err(unavailable)
     }
 
-    fn read(&self, found: &Row<'_>, columns: [usize; 3]) -> rusqlite::Result<Stored> {
+    fn read(&self, found: Row<'_>, columns: [usize; 3]) -> Found<Stored> {
         let target = self.target_of(found)?;
-        row::stored(found, columns, target)?.ok_or_else(|| row::damaged(0, "a body"))
+        row::stored(found, columns, target)?.ok_or_else(|| damaged(0, "a body"))
     }
 
     /// Its first column is the id.
-    fn target_of(&self, found: &Row<'_>) -> rusqlite::Result<Target> {
-        let id = Id::parse(found.get_ref(0)?.as_str()?).ok_or_else(|| row::damaged(0, "an id"))?;
+    fn target_of(&self, found: Row<'_>) -> Found<Target> {
+        let id = Id::parse(found.text(0)?).ok_or_else(|| damaged(0, "an id"))?;
         Ok(Target::new(self.query.resource_type, id))
     }
 }

@@ -2,10 +2,10 @@
 
 use crate::StoreError;
 use crate::cursor::Part;
+use crate::engine::judge::{Judge, unpacked};
+use crate::engine::remembered::Remembered;
 use crate::matches::Candidate;
 use crate::sort::{Through, first, part};
-use crate::sqlite::judge::{Judge, unpacked};
-use crate::sqlite::remembered::Remembered;
 
 /// The values of the targets that were looked at: many resources refer to the same.
 #[derive(Default)]

@@ -4,17 +4,16 @@
 use std::collections::BTreeSet;
 
 use firewarden_fhir::ResourceType;
-use rusqlite::OptionalExtension;
 
 use super::candidates::Chooser;
 use super::sources::{Finder, Leg, Source};
 use crate::StoreError;
 use crate::condition::{Condition, OfOther};
+use crate::database::{OptionalRow, unavailable};
+use crate::engine::judge::{Version, unpacked};
 use crate::limits::{FEW_CANDIDATES, PROBE_CANDIDATES_MAX};
 use crate::matches::Candidate;
 use crate::packed::ParameterCode;
-use crate::sqlite::connection::unavailable;
-use crate::sqlite::judge::{Version, unpacked};
 
 type Ids = BTreeSet<Box<str>>;
 
@@ -142,11 +141,13 @@ impl Finder<'_> {
     fn version(&self, key: i64) -> Result<Option<Version>, StoreError> {
         self.judge
             .reading
-            .connection
-            .prepare_cached(
+            .session
+            .row(
                 "SELECT id, updated, packed FROM resource WHERE key = ?1 AND deleted = 0",
+                [key],
+                Version::of,
             )
-            .and_then(|mut look| look.query_row([key], Version::of).optional())
+            .optional()
             .map_err(unavailable)
     }
 }
@@ -159,10 +160,11 @@ mod tests {
 
     use super::*;
     use crate::condition::Preparer;
+    use crate::database::Session;
+    use crate::engine::dictionary::Dictionary;
+    use crate::engine::judge::{Judge, code_of};
+    use crate::engine::pool::Reading;
     use crate::packed::pack;
-    use crate::sqlite::dictionary::Dictionary;
-    use crate::sqlite::judge::{Judge, code_of};
-    use crate::sqlite::pool::Reading;
     use crate::sqlite::schema;
 
     /// The sources of a chain and of `_has`, with so many patients that may be meant and so many
@@ -170,7 +172,7 @@ mod tests {
     fn legs(patients: usize, looked_up_max: usize) -> [Option<usize>; 2] {
         let mut connection = Connection::open_in_memory().unwrap();
         schema::migrate(&mut connection).unwrap();
-        let dictionary = Dictionary::register(&mut connection).unwrap();
+        let dictionary = Dictionary::register(&Session::Sqlite(&connection)).unwrap();
         let of = |name| ResourceType::parse(name).unwrap();
         let insert = "INSERT INTO resource (type, id, version, updated, method, deleted, packed)
                       VALUES (?1, ?2, 1, 0, 1, 0, ?3)";
@@ -190,7 +192,8 @@ mod tests {
             parameter: parameter("Patient", "link"),
             criteria: vec![any()],
         };
-        let reading = Reading::short(&connection);
+        let session = Session::Sqlite(&connection);
+        let reading = Reading::short(&session);
         let judge = Judge::new(&reading, &dictionary);
         [("Observation", chain), ("Patient", has)].map(|(name, criterion)| {
             let criteria = [criterion];

@@ -5,9 +5,10 @@ use firewarden_access::RowFilter;
 use firewarden_fhir::{IfMatch, Target, Timestamp};
 
 use super::{Changes, Failed, One, Tools};
+use crate::database::damaged;
+use crate::engine::pool::Reading;
+use crate::engine::{point, search};
 use crate::prepare::{Content, PreparedChange, PreparedWrite};
-use crate::sqlite::pool::Reading;
-use crate::sqlite::{point, row, search};
 use crate::{Matching, Read, StoreError, Stored, WriteError, Written};
 
 /// Applies one write, to what its condition leads to.
@@ -103,9 +104,9 @@ impl<'a> Conditional<'a> {
 
     /// What matches; refused when it is more than may be touched.
     fn find(&self, matches_max: usize) -> Result<Vec<Target>, Failed> {
-        let Tools { connection, dictionary, allowance, .. } = self.tools;
+        let Tools { session, dictionary, allowance, .. } = self.tools;
         let matches_max = matches_max.min(self.matching.matches_max);
-        let found = allowance.search(connection, |reading| {
+        let found = allowance.search(session, |reading| {
             search::first(reading, dictionary, &self.matching.search, matches_max + 1)
         });
         let found = found.map_err(|error| failed(self.index, error))?;
@@ -117,11 +118,11 @@ impl<'a> Conditional<'a> {
 
     /// What was found in this transaction.
     fn read(&self, found: &Target) -> Result<Stored, Failed> {
-        let Tools { connection, dictionary, .. } = self.tools;
-        match point::any(&Reading::short(connection), dictionary, found) {
+        let Tools { session, dictionary, .. } = self.tools;
+        match point::any(&Reading::short(session), dictionary, found) {
             Ok(Read::Found(stored)) => Ok(stored),
             Ok(Read::Deleted(_) | Read::Absent) => {
-                Err(Failed::Database(row::damaged(0, "a match that is not there")))
+                Err(Failed::Database(damaged(0, "a match that is not there")))
             }
             Err(error) => Err(failed(self.index, error)),
         }

@@ -1,16 +1,13 @@
 //! Which rows a search looks at: those of its most selective criterion, or all of the type.
 
-use rusqlite::params_from_iter;
-use rusqlite::types::Value as Sql;
-
 use super::sources::{Leg, Source};
 use crate::StoreError;
+use crate::database::{Result as Found, Sql, unavailable};
+use crate::engine::dictionary::TypeCode;
+use crate::engine::pool::Reading;
 use crate::limits::{
     COUNTED_CANDIDATES_MAX, FEW_CANDIDATES, GATHERED_CANDIDATES_MAX, PROBE_LEGS_MAX, PROBES_MAX,
 };
-use crate::sqlite::connection::unavailable;
-use crate::sqlite::dictionary::TypeCode;
-use crate::sqlite::pool::Reading;
 
 /// The rows to look at, in the order of their keys.
 #[derive(Clone, Debug)]
@@ -25,7 +22,7 @@ pub(crate) enum Candidates {
 #[derive(Clone, Debug)]
 pub(crate) struct Statement {
     pub sql: String,
-    pub values: Vec<Sql>,
+    pub values: Vec<Sql<'static>>,
 }
 
 /// Chooses among the sources of a search's criteria.
@@ -115,13 +112,11 @@ impl Chooser<'_> {
         Ok(Some(keys))
     }
 
-    fn keys(&self, leg: &Leg, limit: usize) -> rusqlite::Result<Vec<i64>> {
+    fn keys(&self, leg: &Leg, limit: usize) -> Found<Vec<i64>> {
         let Statement { mut sql, mut values } = select(leg, self.after_key, &[]);
         sql.push_str(" LIMIT ?");
         values.push((limit as i64).into());
-        let mut statement = self.reading.connection.prepare_cached(&sql)?;
-        let keys = statement.query_map(params_from_iter(values), |row| row.get(0))?;
-        keys.collect()
+        self.reading.session.every(&sql, values, |row| row.get(0))
     }
 
     /// How many rows a source has, up to a bound.
@@ -134,9 +129,10 @@ impl Chooser<'_> {
             values.push((left as i64).into());
             let found: i64 = self
                 .reading
-                .connection
-                .prepare_cached(&format!("SELECT count(*) FROM ({sql} LIMIT ?)"))
-                .and_then(|mut s| s.query_row(params_from_iter(values), |row| row.get(0)))
+                .session
+                .row(&format!("SELECT count(*) FROM ({sql} LIMIT ?) AS found"), values, |row| {
+                    row.get(0)
+                })
                 .map_err(unavailable)?;
             count += usize::try_from(found).unwrap_or(left).min(left);
         }
@@ -169,7 +165,7 @@ pub(crate) fn count_statement(sources: &[&Source]) -> Option<Statement> {
     }
     let Statement { sql, values } = union(driver, &probes, i64::MIN);
     Some(Statement {
-        sql: format!("SELECT count(*) FROM (SELECT DISTINCT * FROM ({sql}))"),
+        sql: format!("SELECT count(*) FROM (SELECT DISTINCT * FROM ({sql}) AS found) AS once"),
         values,
     })
 }
@@ -218,7 +214,7 @@ fn usable_probes<'s>(probes: impl Iterator<Item = &'s Source>) -> Vec<&'s Source
 fn union(source: &Source, probes: &[&Source], after_key: i64) -> Statement {
     if source.legs.is_empty() {
         return Statement {
-            sql: "SELECT key FROM resource WHERE 0".to_owned(),
+            sql: "SELECT key FROM resource WHERE FALSE".to_owned(),
             values: Vec::new(),
         };
     }
@@ -253,7 +249,7 @@ fn select(leg: &Leg, after_key: i64, probes: &[&Source]) -> Statement {
             )
         });
         let legs: Vec<_> = legs.collect();
-        let any = if legs.is_empty() { "0".to_owned() } else { legs.join(" OR ") };
+        let any = if legs.is_empty() { "FALSE".to_owned() } else { legs.join(" OR ") };
         sql.push_str(&format!(" AND ({any})"));
     }
     Statement { sql, values }

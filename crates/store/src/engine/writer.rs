@@ -12,12 +12,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::allowance::Allowance;
 use super::apply::{Failed, Tools, apply};
-use super::connection;
 use super::dictionary::{Dictionary, Systems};
 use super::index_writes::IndexWrites;
+use crate::database::{self, Failure, Session, unavailable};
 use crate::limits::{BATCH_REQUESTS_MAX, BATCH_WRITES_MAX, WRITE_QUEUE_REQUESTS_MAX};
 use crate::prepare::{Prepared, PreparedWrite};
 use crate::seal::Seal;
+use crate::sqlite::connection;
 use crate::{StoreError, WriteError, Written};
 
 type Outcome = Result<Vec<Written>, WriteError>;
@@ -56,7 +57,7 @@ impl Writer {
         let (queue, requests) = mpsc::channel(WRITE_QUEUE_REQUESTS_MAX);
         let connected = Arc::new(AtomicBool::new(true));
         let mut connection = start.connection;
-        let allowance = Allowance::of(&mut connection).map_err(connection::unavailable)?;
+        let allowance = Allowance::of(&mut connection).map_err(unavailable)?;
         let thread = WriterThread {
             connection: Some((connection, allowance)),
             path: start.path,
@@ -110,10 +111,9 @@ impl Writer {
 const CLOSED: &str = "the store is closed";
 
 /// The policy version that is stored.
-pub(crate) fn policy_version(connection: &Connection) -> rusqlite::Result<u64> {
-    connection
-        .prepare_cached("SELECT policy_version FROM state")?
-        .query_row([], |row| row.get::<_, i64>(0))
+pub(crate) fn policy_version(session: &Session<'_>) -> database::Result<u64> {
+    session
+        .row("SELECT policy_version FROM state", (), |row| row.get::<i64>(0))
         .map(|version| u64::try_from(version).unwrap_or_default())
 }
 
@@ -131,9 +131,9 @@ struct WriterThread {
 /// A batch that came to nothing, and why.
 enum BatchFailed {
     /// Nothing of it was written.
-    Before(rusqlite::Error),
+    Before(Failure),
     /// Its commit failed: it may be there after a restart.
-    AtCommit(rusqlite::Error),
+    AtCommit(Failure),
 }
 
 impl WriterThread {
@@ -180,19 +180,20 @@ impl WriterThread {
             None => self.reopen().map_err(before)?,
         };
         let (connection, allowance) = self.connection.insert(connection);
-        run(connection, "BEGIN IMMEDIATE").map_err(before)?;
+        let session = &Session::Sqlite(connection);
+        run(session, "BEGIN IMMEDIATE").map_err(before)?;
         let mut batch = Batch {
-            tools: Tools { connection, dictionary: &self.dictionary, seal: &self.seal, allowance },
+            tools: Tools { session, dictionary: &self.dictionary, seal: &self.seal, allowance },
             systems: &mut self.systems,
-            policies: policy_version(connection).map_err(before)?,
+            policies: policy_version(session).map_err(before)?,
             index: IndexWrites::default(),
         };
-        let outcomes: rusqlite::Result<Vec<_>> =
+        let outcomes: database::Result<Vec<_>> =
             requests.into_iter().map(|request| batch.one(request)).collect();
         let outcomes = outcomes.map_err(before)?;
         batch.write_index().map_err(before)?;
         let policies = batch.policies;
-        run(connection, "COMMIT").map_err(BatchFailed::AtCommit)?;
+        run(session, "COMMIT").map_err(BatchFailed::AtCommit)?;
         self.policy_version.store(policies, Ordering::Release);
         Ok(outcomes)
     }
@@ -218,11 +219,12 @@ impl WriterThread {
         }
     }
 
-    fn reopen(&mut self) -> rusqlite::Result<(Connection, Allowance)> {
+    fn reopen(&mut self) -> database::Result<(Connection, Allowance)> {
         let mut connection = connection::open_writer(&self.path)?;
         let allowance = Allowance::of(&mut connection)?;
         // What a commit of unknown fate has changed counts from here on.
-        self.policy_version.store(policy_version(&connection)?, Ordering::Release);
+        let version = policy_version(&Session::Sqlite(&connection))?;
+        self.policy_version.store(version, Ordering::Release);
         self.connected.store(true, Ordering::Release);
         Ok((connection, allowance))
     }
@@ -231,9 +233,7 @@ impl WriterThread {
         let Some((connection, _)) = &self.connection else {
             return Err(StoreError::Unavailable("the writer has no database".to_owned()));
         };
-        connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-            .map_err(connection::unavailable)
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(unavailable)
     }
 }
 
@@ -271,7 +271,7 @@ struct Batch<'a> {
 
 impl Batch<'_> {
     /// Applies one request in a savepoint of its own. An error is one of the whole batch.
-    fn one(&mut self, request: Prepared) -> rusqlite::Result<Outcome> {
+    fn one(&mut self, request: Prepared) -> database::Result<Outcome> {
         // INVARIANT: a decision counts only while the policies it was made on are current.
         if request.policy_version.is_some_and(|version| version != self.policies) {
             return Ok(Err(WriteError::StaleDecision));
@@ -281,8 +281,8 @@ impl Batch<'_> {
             // Before the savepoint: these rows stay when the request is rolled back.
             self.write_index()?;
         }
-        let connection = self.tools.connection;
-        run(connection, "SAVEPOINT request")?;
+        let session = self.tools.session;
+        run(session, "SAVEPOINT request")?;
         let outcome = apply(self.tools, self.systems, request.now, request.writes);
         if outcome.is_err() && reads_index {
             // A system's number that was given within the savepoint is gone with it.
@@ -291,40 +291,40 @@ impl Batch<'_> {
         match outcome {
             Ok(applied) => {
                 if applied.policies_changed {
-                    run(connection, "UPDATE state SET policy_version = policy_version + 1")?;
+                    run(session, "UPDATE state SET policy_version = policy_version + 1")?;
                     self.policies += 1;
                 }
-                run(connection, "RELEASE request")?;
+                run(session, "RELEASE request")?;
                 self.index.extend(applied.index);
                 Ok(Ok(applied.written))
             }
             Err(Failed::Refused(refusal)) => {
-                roll_back(connection)?;
+                roll_back(session)?;
                 Ok(Err(refusal))
             }
             // SQLite ends the whole transaction itself after some errors.
-            Err(Failed::Database(error)) if connection.is_autocommit() => Err(error),
+            Err(Failed::Database(error)) if !session.is_in_transaction() => Err(error),
             Err(Failed::Database(error)) => {
-                roll_back(connection)?;
+                roll_back(session)?;
                 tracing::error!(%error, "a write failed");
                 Ok(Err(WriteError::Unavailable(error.to_string())))
             }
         }
     }
 
-    fn write_index(&mut self) -> rusqlite::Result<()> {
-        let Tools { connection, dictionary, .. } = self.tools;
-        std::mem::take(&mut self.index).write(connection, dictionary, self.systems)
+    fn write_index(&mut self) -> database::Result<()> {
+        let Tools { session, dictionary, .. } = self.tools;
+        std::mem::take(&mut self.index).write(session, dictionary, self.systems)
     }
 }
 
-fn roll_back(connection: &Connection) -> rusqlite::Result<()> {
-    run(connection, "ROLLBACK TO request")?;
-    run(connection, "RELEASE request")
+fn roll_back(session: &Session<'_>) -> database::Result<()> {
+    run(session, "ROLLBACK TO request")?;
+    run(session, "RELEASE request")
 }
 
-fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
-    connection.prepare_cached(sql)?.execute([]).map(drop)
+fn run(session: &Session<'_>, sql: &str) -> database::Result<()> {
+    session.run(sql, ()).map(drop)
 }
 
 #[cfg(test)]
@@ -367,10 +367,10 @@ mod tests {
 
     fn thread_on(path: PathBuf) -> WriterThread {
         let mut connection = connection::open_writer(&path).unwrap();
-        super::super::schema::migrate(&mut connection).unwrap();
+        crate::sqlite::schema::migrate(&mut connection).unwrap();
         let allowance = Allowance::of(&mut connection).unwrap();
         WriterThread {
-            dictionary: Arc::new(Dictionary::register(&mut connection).unwrap()),
+            dictionary: Arc::new(Dictionary::register(&Session::Sqlite(&connection)).unwrap()),
             seal: Arc::new(Seal::new(&[7; 32]).unwrap()),
             connection: Some((connection, allowance)),
             path,

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use rusqlite::Connection;
 
 use super::pool::Reading;
+use crate::database::Session;
 use crate::limits::{INSTRUCTIONS_BETWEEN_CHECKS, WRITER_SEARCH_CHECKS_MAX};
 
 /// The allowance of a connection that writes. Only searches use it up: a write is never interrupted.
@@ -29,13 +30,13 @@ impl Allowance {
     /// Makes one search, with a whole allowance.
     pub(crate) fn search<T>(
         &self,
-        connection: &Connection,
+        session: &Session<'_>,
         search: impl FnOnce(&Reading<'_>) -> T,
     ) -> T {
         self.left.store(WRITER_SEARCH_CHECKS_MAX, Ordering::Relaxed);
         self.over.store(false, Ordering::Relaxed);
         self.searching.store(true, Ordering::Relaxed);
-        let found = search(&Reading { connection, over: &self.over });
+        let found = search(&Reading { session, over: &self.over });
         self.searching.store(false, Ordering::Relaxed);
         found
     }
@@ -67,20 +68,22 @@ mod tests {
                  SELECT max(i) FROM n"
             )
         };
-        let count = |reading: &Reading<'_>, to: u64| -> rusqlite::Result<i64> {
-            reading.connection.query_row(&numbers(to), [], |row| row.get(0))
+        let count = |reading: &Reading<'_>, to: u64| -> crate::database::Result<i64> {
+            reading.session.row(&numbers(to), (), |row| row.get(0))
         };
-        let (ended, over) = allowance.search(&connection, |reading| {
+        let (ended, over) = allowance.search(&Session::Sqlite(&connection), |reading| {
             (count(reading, u64::MAX >> 2), reading.check_time().is_err())
         });
-        assert_eq!(
-            ended.unwrap_err().sqlite_error_code(),
-            Some(rusqlite::ErrorCode::OperationInterrupted)
-        );
+        assert!(ended.unwrap_err().is_interruption());
         assert!(over);
         // What is no search is not counted.
         let longer: i64 = connection.query_row(&numbers(3_000_000), [], |row| row.get(0)).unwrap();
         assert_eq!(longer, 3_000_000);
-        assert_eq!(allowance.search(&connection, |reading| count(reading, 1_000)).unwrap(), 1_000);
+        assert_eq!(
+            allowance
+                .search(&Session::Sqlite(&connection), |reading| count(reading, 1_000))
+                .unwrap(),
+            1_000
+        );
     }
 }

@@ -2,34 +2,33 @@
 
 use std::sync::Arc;
 
-use firewarden_fhir::{Target, Timestamp, Version};
-use rusqlite::Row;
-use rusqlite::types::Type;
-
+use crate::database::{Column, Result, Row, damaged};
 use crate::{HistoryMethod, Stored};
+use firewarden_fhir::{Target, Timestamp, Version};
 
 /// The version in a column.
-pub(crate) fn version(row: &Row<'_>, column: usize) -> rusqlite::Result<Version> {
+pub(crate) fn version(row: Row<'_>, column: usize) -> Result<Version> {
     let number: i64 = row.get(column)?;
     u64::try_from(number).map(Version).map_err(|e| damaged(column, e))
 }
 
 /// The time in a column.
-pub(crate) fn updated(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+pub(crate) fn updated(row: Row<'_>, column: usize) -> Result<Timestamp> {
     Timestamp::from_millisecond(row.get(column)?).map_err(|e| damaged(column, e))
 }
 
 /// The body in a column; `None` for a deletion.
-pub(crate) fn body(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Arc<str>>> {
-    Ok(row.get_ref(column)?.as_str_or_null()?.map(Arc::from))
+pub(crate) fn body(row: Row<'_>, column: usize) -> Result<Option<Arc<str>>> {
+    match row.column(column)? {
+        Column::Null => Ok(None),
+        Column::Integer(_) | Column::Real(_) | Column::Text(_) | Column::Blob(_) => {
+            row.text(column).map(Arc::from).map(Some)
+        }
+    }
 }
 
 /// The version, time and body in three columns; `None` for a deletion.
-pub(crate) fn stored(
-    row: &Row<'_>,
-    columns: [usize; 3],
-    target: Target,
-) -> rusqlite::Result<Option<Stored>> {
+pub(crate) fn stored(row: Row<'_>, columns: [usize; 3], target: Target) -> Result<Option<Stored>> {
     let [version_at, updated_at, body_at] = columns;
     let Some(body) = body(row, body_at)? else { return Ok(None) };
     let (version, updated) = (version(row, version_at)?, updated(row, updated_at)?);
@@ -46,19 +45,11 @@ pub(crate) fn method_code(method: HistoryMethod) -> i64 {
 }
 
 /// The method of a number.
-pub(crate) fn method(row: &Row<'_>, column: usize) -> rusqlite::Result<HistoryMethod> {
-    match row.get::<_, i64>(column)? {
+pub(crate) fn method(row: Row<'_>, column: usize) -> Result<HistoryMethod> {
+    match row.get::<i64>(column)? {
         1 => Ok(HistoryMethod::Post),
         2 => Ok(HistoryMethod::Put),
         3 => Ok(HistoryMethod::Delete),
         _ => Err(damaged(column, "not a method")),
     }
-}
-
-/// A value that this program never wrote there.
-pub(crate) fn damaged(
-    column: usize,
-    why: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(column, Type::Null, why.into())
 }

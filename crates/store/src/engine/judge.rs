@@ -1,20 +1,18 @@
 //! Judges candidates by their packed values and by those of the resources they are linked with.
 //! What the judge says is what counts; everything else only finds candidates for it.
 
-use firewarden_access::{Reach, RowFilter};
-use firewarden_fhir::definitions::SearchParameter;
-use firewarden_fhir::{ResourceType, Timestamp};
-use rusqlite::{OptionalExtension, Row};
-
-use super::connection::unavailable;
 use super::dictionary::Dictionary;
 use super::pool::Reading;
 use super::remembered::Remembered;
 use super::row;
 use crate::StoreError;
 use crate::condition::{Condition, OfOther, Preparer};
+use crate::database::{OptionalRow, Result as Found, Row, damaged, unavailable};
 use crate::matches::Candidate;
 use crate::packed::{ParameterCode, unpack};
+use firewarden_access::{Reach, RowFilter};
+use firewarden_fhir::definitions::SearchParameter;
+use firewarden_fhir::{ResourceType, Timestamp};
 
 /// Judges the candidates of one query, in one snapshot.
 pub(crate) struct Judge<'a> {
@@ -33,9 +31,9 @@ pub(crate) struct Version {
 
 impl Version {
     /// From three columns: id, time, packed values.
-    pub(crate) fn of(found: &Row<'_>) -> rusqlite::Result<Self> {
-        let id = found.get_ref(0)?.as_str()?.into();
-        let packed = found.get_ref(2)?.as_blob()?.to_vec();
+    pub(crate) fn of(found: Row<'_>) -> Found<Self> {
+        let id = found.text(0)?.into();
+        let packed = found.blob(2)?.to_vec();
         Ok(Self { id, updated: row::updated(found, 1)?, packed })
     }
 }
@@ -128,15 +126,14 @@ impl<'a> Judge<'a> {
         id: &str,
     ) -> Result<Option<Version>, StoreError> {
         self.reading
-            .connection
-            .prepare_cached(
+            .session
+            .row(
                 "SELECT id, updated, packed FROM resource
                  WHERE type = ?1 AND id = ?2 AND deleted = 0",
+                (self.dictionary.resource_type(of), id),
+                Version::of,
             )
-            .and_then(|mut look| {
-                let at = (self.dictionary.resource_type(of), id);
-                look.query_row(at, Version::of).optional()
-            })
+            .optional()
             .map_err(unavailable)
     }
 
@@ -154,18 +151,17 @@ impl<'a> Judge<'a> {
         );
         let mut statement = self
             .reading
-            .connection
-            .prepare_cached(
+            .session
+            .prepare(
                 "SELECT r.id FROM reference_index AS i JOIN resource AS r ON r.key = i.resource
                  WHERE i.type = ?1 AND i.parameter = ?2 AND i.target = ?3 AND i.target_type = ?4",
             )
             .map_err(unavailable)?;
         let mut found = statement
-            .query((source_code, parameter, candidate.id, candidate_code))
+            .rows((source_code, parameter, candidate.id, candidate_code))
             .map_err(unavailable)?;
         while let Some(referring) = found.next().map_err(unavailable)? {
-            let id = referring.get_ref(0).map_err(unavailable)?;
-            let id = id.as_str().map_err(|e| unavailable(row::damaged(0, e)))?;
+            let id = referring.text(0).map_err(unavailable)?;
             if self.current_meets(conditions, (source, id))? {
                 return Ok(true);
             }
@@ -178,7 +174,7 @@ impl<'a> Judge<'a> {
 pub(crate) fn unpacked(
     packed: &[u8],
 ) -> Result<Vec<(ParameterCode, crate::packed::Value<'_>)>, StoreError> {
-    unpack(packed).ok_or_else(|| unavailable(row::damaged(2, "packed values")))
+    unpack(packed).ok_or_else(|| unavailable(damaged(2, "packed values")))
 }
 
 /// The number of a parameter in this database.

@@ -2,22 +2,24 @@
 
 use firewarden_fhir::ResourceType;
 use firewarden_fhir::search::{Criterion, ReferenceValue, StringMatch, TokenValue};
-use rusqlite::types::Value as Sql;
 
 use super::ranges;
 use crate::StoreError;
 use crate::condition::Condition;
+use crate::database::{Result as Found, Sql, unavailable};
+use crate::engine::dictionary::{NO_SYSTEM, TypeCode, find_system};
+use crate::engine::judge::Judge;
 use crate::fold::cut;
 use crate::index::key_text;
 use crate::limits::{KEY_TEXT_BYTES_MAX, UNION_LEGS_MAX};
 use crate::matches::Comparison;
 use crate::packed::ParameterCode;
-use crate::sqlite::connection::unavailable;
-use crate::sqlite::dictionary::{NO_SYSTEM, TypeCode, find_system};
-use crate::sqlite::judge::Judge;
 
 /// A cut key is at least this long; shorter ones are whole.
 const WHOLE_KEY_BYTES_MAX: usize = KEY_TEXT_BYTES_MAX - 4;
+
+/// The number that stands for the type of what a URL refers to.
+const NO_TARGET_TYPE: i64 = 0;
 
 /// The conditions on what a reference's target is.
 const OF_TARGET: [&str; 2] = ["target = ?", "target_type = ?"];
@@ -30,7 +32,7 @@ pub(crate) struct Leg {
     pub column: &'static str,
     /// Joined by `AND`, with a `?` for each value.
     pub conditions: Vec<&'static str>,
-    pub values: Vec<Sql>,
+    pub values: Vec<Sql<'static>>,
 }
 
 /// Where the candidates of one criterion are: at least those resources that meet it.
@@ -74,7 +76,7 @@ impl Finder<'_> {
         self.judge.dictionary.resource_type(self.resource_type)
     }
 
-    fn comparison(&self, condition: &Comparison<'_>) -> rusqlite::Result<Option<Source>> {
+    fn comparison(&self, condition: &Comparison<'_>) -> Found<Option<Source>> {
         let source = match condition.criterion {
             Criterion::Missing { .. }
             | Criterion::Token { negated: true, .. }
@@ -153,7 +155,7 @@ impl Finder<'_> {
         table: &'static str,
         condition: &Comparison<'_>,
         conditions: &[&'static str],
-        values: impl IntoIterator<Item = Sql>,
+        values: impl IntoIterator<Item = Sql<'static>>,
     ) -> Leg {
         self.leg_of(table, condition.parameter, conditions, values)
     }
@@ -163,7 +165,7 @@ impl Finder<'_> {
         table: &'static str,
         parameter: Option<ParameterCode>,
         conditions: &[&'static str],
-        values: impl IntoIterator<Item = Sql>,
+        values: impl IntoIterator<Item = Sql<'static>>,
     ) -> Leg {
         // 0 is no parameter's number.
         let parameter = i64::from(parameter.unwrap_or(0));
@@ -188,7 +190,7 @@ impl Finder<'_> {
 
     fn string(&self, how: StringMatch, sent: &[String], condition: &Comparison<'_>) -> Source {
         let folded = &condition.folded;
-        let leg = |conditions: &[&'static str], values: Vec<Sql>| {
+        let leg = |conditions: &[&'static str], values: Vec<Sql<'static>>| {
             self.leg("string_index", condition, conditions, values)
         };
         let sought = || folded.iter().filter(|f| !f.is_empty());
@@ -224,9 +226,9 @@ impl Finder<'_> {
         }
     }
 
-    fn token(&self, values: &[TokenValue], condition: &Comparison<'_>) -> rusqlite::Result<Source> {
+    fn token(&self, values: &[TokenValue], condition: &Comparison<'_>) -> Found<Source> {
         let mut source = Source { legs: Vec::new(), ordered: true, exact: true };
-        let leg = |conditions: &[&'static str], values: Vec<Sql>| {
+        let leg = |conditions: &[&'static str], values: Vec<Sql<'static>>| {
             self.leg("token_index", condition, conditions, values)
         };
         for value in values {
@@ -237,7 +239,7 @@ impl Finder<'_> {
                 TokenValue::System(system) => (Some(Some(system)), None),
             };
             let system = match system {
-                Some(Some(uri)) => match find_system(self.judge.reading.connection, uri)? {
+                Some(Some(uri)) => match find_system(self.judge.reading.session, uri)? {
                     Some(number) => Some(number),
                     // No code of that system is stored.
                     None => continue,
@@ -259,7 +261,7 @@ impl Finder<'_> {
 
     fn reference(&self, values: &[ReferenceValue], condition: &Comparison<'_>) -> Source {
         let mut source = Source { legs: Vec::new(), ordered: true, exact: true };
-        let leg = |conditions: &[&'static str], values: Vec<Sql>| {
+        let leg = |conditions: &[&'static str], values: Vec<Sql<'static>>| {
             self.leg("reference_index", condition, conditions, values)
         };
         for value in values {
@@ -274,11 +276,16 @@ impl Finder<'_> {
                 }
                 ReferenceValue::Absolute(url) => {
                     source.exact &= is_whole(url);
-                    source.legs.push(leg(&OF_TARGET, vec![text(key_text(url)), 0.into()]));
+                    source
+                        .legs
+                        .push(leg(&OF_TARGET, vec![text(key_text(url)), NO_TARGET_TYPE.into()]));
                     if !url.contains('|') && is_whole(url) {
                         // `}` follows `|`: every version of a canonical.
-                        let ends =
-                            vec![text(&format!("{url}|")), text(&format!("{url}}}")), 0.into()];
+                        let ends = vec![
+                            text(&format!("{url}|")),
+                            text(&format!("{url}}}")),
+                            NO_TARGET_TYPE.into(),
+                        ];
                         let versions = ["target >= ?", "target < ?", "target_type = ?"];
                         source.legs.push(leg(&versions, ends));
                         source.ordered = false;
@@ -290,8 +297,8 @@ impl Finder<'_> {
     }
 }
 
-fn text(text: &str) -> Sql {
-    Sql::Text(text.to_owned())
+fn text(text: &str) -> Sql<'static> {
+    Sql::from(text.to_owned())
 }
 
 /// Whether a key that equals the text is that text, and not a longer one's beginning.

@@ -5,14 +5,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use firewarden_access::RowFilter;
 use firewarden_fhir::{Target, Version};
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::Connection;
 
-use super::connection::unavailable;
 use super::dictionary::Dictionary;
 use super::judge::{self, RowJudge};
-use super::pool::{Reading, Snapshot};
+use super::pool::Reading;
 use super::{row, secrets};
+use crate::database::{OptionalRow, Result as Looked, Row, Session, damaged, unavailable};
 use crate::seal::{Seal, Unsealed};
+use crate::sqlite::snapshot::Snapshot;
 use crate::{Read, StoreError, Stored};
 
 /// Connections for point reads. Each is held for some microseconds and never across an await, so
@@ -33,7 +34,8 @@ impl PointReaders {
         &self,
         look: impl FnOnce(&Reading<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        look(&Reading::short(&*self.connection()?))
+        let connection = self.connection()?;
+        look(&Reading::short(&Session::Sqlite(&connection)))
     }
 
     /// Several looks at the same state.
@@ -43,7 +45,7 @@ impl PointReaders {
     ) -> Result<T, StoreError> {
         let connection = self.connection()?;
         let snapshot = Snapshot::begin(&connection).map_err(unavailable)?;
-        look(&Reading::short(snapshot.0))
+        look(&Reading::short(&Session::Sqlite(snapshot.0)))
     }
 
     /// A trivial read.
@@ -71,14 +73,13 @@ pub(crate) fn any(
 ) -> Result<Read, StoreError> {
     let type_code = dictionary.resource_type(target.resource_type);
     let found = reading
-        .connection
-        .prepare_cached("SELECT version, updated, body FROM resource WHERE type = ?1 AND id = ?2")
-        .and_then(|mut look| {
-            look.query_row((type_code, target.id.as_str()), |found| {
-                Ok((row::version(found, 0)?, row::stored(found, [0, 1, 2], target.clone())?))
-            })
-            .optional()
-        })
+        .session
+        .row(
+            "SELECT version, updated, body FROM resource WHERE type = ?1 AND id = ?2",
+            (type_code, target.id.as_str()),
+            |found| Ok((row::version(found, 0)?, row::stored(found, [0, 1, 2], target.clone())?)),
+        )
+        .optional()
         .map_err(unavailable)?;
     Ok(found.map_or(Read::Absent, |(version, stored)| read(version, stored)))
 }
@@ -96,15 +97,14 @@ pub(crate) fn current(
     }
     let type_code = dictionary.resource_type(target.resource_type);
     let found = reading
-        .connection
-        .prepare_cached(
+        .session
+        .row(
             "SELECT id, updated, packed, version, body, key FROM resource
              WHERE type = ?1 AND id = ?2",
+            (type_code, target.id.as_str()),
+            |found| Found::of(found, target, &rows),
         )
-        .and_then(|mut look| {
-            let at = (type_code, target.id.as_str());
-            look.query_row(at, |found| Found::of(found, target, &rows)).optional()
-        });
+        .optional();
     inside(reading, &rows, target, found.map_err(unavailable)?)
 }
 
@@ -122,18 +122,17 @@ pub(crate) fn exact(
     }
     let type_code = dictionary.resource_type(target.resource_type);
     let found = reading
-        .connection
-        .prepare_cached(
+        .session
+        .row(
             "SELECT id, updated, packed, version, body, key FROM resource
              WHERE type = ?1 AND id = ?2 AND version = ?3
              UNION ALL
              SELECT ?2, updated, packed, version, body, key FROM history
              WHERE key = (SELECT key FROM resource WHERE type = ?1 AND id = ?2) AND version = ?3",
+            (type_code, target.id.as_str(), number),
+            |found| Found::of(found, target, &rows),
         )
-        .and_then(|mut look| {
-            let at = (type_code, target.id.as_str(), number);
-            look.query_row(at, |found| Found::of(found, target, &rows)).optional()
-        });
+        .optional();
     inside(reading, &rows, target, found.map_err(unavailable)?)
 }
 
@@ -147,7 +146,7 @@ struct Found {
 }
 
 impl Found {
-    fn of(found: &Row<'_>, target: &Target, rows: &RowJudge<'_>) -> rusqlite::Result<Self> {
+    fn of(found: Row<'_>, target: &Target, rows: &RowJudge<'_>) -> Looked<Self> {
         let stored = row::stored(found, [3, 1, 4], target.clone())?;
         let judged = match stored {
             Some(_) if !rows.is_open() => Some(judge::Version::of(found)?),
@@ -188,15 +187,16 @@ pub(crate) fn before_deletion(
     reading: &Reading<'_>,
     target: &Target,
     (key, deletion): (i64, Version),
-) -> rusqlite::Result<Option<judge::Version>> {
-    let before = i64::try_from(deletion.0.saturating_sub(1)).map_err(|e| row::damaged(0, e))?;
+) -> Looked<Option<judge::Version>> {
+    let before = i64::try_from(deletion.0.saturating_sub(1)).map_err(|e| damaged(0, e))?;
     reading
-        .connection
-        .prepare_cached(
+        .session
+        .row(
             "SELECT ?1, updated, packed FROM history
              WHERE key = ?2 AND version = ?3 AND packed IS NOT NULL",
-        )?
-        .query_row((target.id.as_str(), key, before), judge::Version::of)
+            (target.id.as_str(), key, before),
+            judge::Version::of,
+        )
         .optional()
 }
 
@@ -212,7 +212,7 @@ pub(crate) fn unsealed(
         Read::Deleted(_) | Read::Absent => return Ok(Vec::new()),
     }
     let type_code = dictionary.resource_type(target.resource_type);
-    let sealed = secrets::sealed(reading.connection, type_code, target).map_err(unavailable)?;
+    let sealed = secrets::sealed(reading.session, type_code, target).map_err(unavailable)?;
     let unseal = |(pointer, sealed): (String, Vec<u8>)| match seal.unseal(target, &pointer, &sealed)
     {
         Ok(secret) => Ok((pointer, secret)),

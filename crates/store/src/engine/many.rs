@@ -2,13 +2,12 @@
 
 use firewarden_access::RowFilter;
 use firewarden_fhir::Target;
-use rusqlite::OptionalExtension;
 
-use super::connection::unavailable;
 use super::dictionary::Dictionary;
 use super::judge::{self, RowJudge};
 use super::pool::Reading;
 use super::row;
+use crate::database::{OptionalRow, Result as Found, unavailable};
 use crate::limits::READ_TOGETHER_MAX;
 use crate::{StoreError, Stored};
 
@@ -40,18 +39,19 @@ fn one(
     reading: &Reading<'_>,
     dictionary: &Dictionary,
     target: &Target,
-) -> rusqlite::Result<Option<(Stored, judge::Version)>> {
+) -> Found<Option<(Stored, judge::Version)>> {
     let type_code = dictionary.resource_type(target.resource_type);
     let found = reading
-        .connection
-        .prepare_cached(
+        .session
+        .row(
             "SELECT id, updated, packed, version, body FROM resource
              WHERE type = ?1 AND id = ?2 AND deleted = 0",
-        )?
-        .query_row((type_code, target.id.as_str()), |found| {
-            let stored = row::stored(found, [3, 1, 4], target.clone())?;
-            Ok((stored, judge::Version::of(found)?))
-        })
+            (type_code, target.id.as_str()),
+            |found| {
+                let stored = row::stored(found, [3, 1, 4], target.clone())?;
+                Ok((stored, judge::Version::of(found)?))
+            },
+        )
         .optional()?;
     Ok(found.and_then(|(stored, version)| Some((stored?, version))))
 }

@@ -1,17 +1,17 @@
 //! Comparisons of dates and numbers, as ranges of their index tables.
 
 use firewarden_fhir::search::{DateComparison, NumberComparison, Prefix};
-use rusqlite::types::Value as Sql;
 
 use super::sources::Leg;
+use crate::database::Sql;
+use crate::engine::dictionary::TypeCode;
 use crate::index::{DateSpan, NumberSpan};
-use crate::sqlite::dictionary::TypeCode;
 
 /// A range of an index table within one parameter.
 #[derive(Clone, Debug)]
 pub(crate) struct Range {
     pub conditions: Vec<&'static str>,
-    pub values: Vec<Sql>,
+    pub values: Vec<Sql<'static>>,
 }
 
 /// The ranges of a comparison of dates, one for each span; `None` for `ne`.

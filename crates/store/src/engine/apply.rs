@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use firewarden_access::{Reach, RowFilter};
 use firewarden_fhir::{IfMatch, Target, Timestamp, Version};
-use rusqlite::{Connection, OptionalExtension};
 
 use super::allowance::Allowance;
 use super::dictionary::{Dictionary, Systems, TypeCode};
 use super::index_writes::{IndexRow, IndexWrites, Move};
 use super::judge::{self, RowJudge};
 use super::{row, secrets};
+use crate::database::{Failure, OptionalRow, Result as Found, Session, damaged};
 use crate::index::{IndexKey, difference, index_rows};
 use crate::packed::{ParameterCode, unpack};
 use crate::prepare::{Content, PreparedChange, PreparedWrite};
@@ -32,11 +32,11 @@ pub(crate) struct Applied {
 /// Why a request was not applied.
 pub(crate) enum Failed {
     Refused(WriteError),
-    Database(rusqlite::Error),
+    Database(Failure),
 }
 
-impl From<rusqlite::Error> for Failed {
-    fn from(error: rusqlite::Error) -> Self {
+impl From<Failure> for Failed {
+    fn from(error: Failure) -> Self {
         Self::Database(error)
     }
 }
@@ -44,7 +44,7 @@ impl From<rusqlite::Error> for Failed {
 /// What writes are applied with.
 #[derive(Clone, Copy)]
 pub(crate) struct Tools<'a> {
-    pub connection: &'a Connection,
+    pub session: &'a Session<'a>,
     pub dictionary: &'a Dictionary,
     pub seal: &'a Seal,
     pub allowance: &'a Allowance,
@@ -65,7 +65,7 @@ pub(crate) fn apply(
     for (index, write) in writes.into_iter().enumerate() {
         if write.reads_index() {
             let before = IndexWrites::of(std::mem::take(&mut applied.index));
-            before.write(tools.connection, tools.dictionary, systems)?;
+            before.write(tools.session, tools.dictionary, systems)?;
         }
         let decides = write.target.resource_type.is_configuration();
         let (written, changes) = conditional::write(tools, (index, now), write)?;
@@ -89,7 +89,7 @@ fn changes_something(written: &Written) -> bool {
 /// One write of a request, to one resource.
 struct One<'a> {
     tools: Tools<'a>,
-    connection: &'a Connection,
+    session: &'a Session<'a>,
     index: usize,
     type_code: TypeCode,
     target: Target,
@@ -112,7 +112,7 @@ type Keys = Vec<(ParameterCode, IndexKey)>;
 impl<'a> One<'a> {
     fn new(tools: Tools<'a>, (index, now): (usize, Timestamp), target: Target) -> Self {
         let type_code = tools.dictionary.resource_type(target.resource_type);
-        Self { tools, connection: tools.connection, index, type_code, target, now }
+        Self { tools, session: tools.session, index, type_code, target, now }
     }
 
     fn apply(self, rows: &RowFilter, change: PreparedChange) -> Result<(Written, Changes), Failed> {
@@ -184,18 +184,17 @@ impl<'a> One<'a> {
         let Some(current) = current else { return Ok((Written::NotThere, Vec::new())) };
         self.require(if_match, Some(&current))?;
         let (version, updated) = self.supersede(&current)?;
-        self.connection
-            .prepare_cached(
-                "UPDATE resource SET version = ?2, updated = ?3, method = ?4, deleted = 1,
-                 packed = NULL, body = NULL WHERE key = ?1",
-            )?
-            .execute((
+        self.session.run(
+            "UPDATE resource SET version = ?2, updated = ?3, method = ?4, deleted = 1,
+             packed = NULL, body = NULL WHERE key = ?1",
+            (
                 current.key,
                 number(version)?,
                 updated.as_millisecond(),
                 row::method_code(HistoryMethod::Delete),
-            ))?;
-        secrets::replace(self.connection, self.type_code, &self.target, &[])?;
+            ),
+        )?;
+        secrets::replace(self.session, self.type_code, &self.target, &[])?;
         let changes = self.changes(current.key, current.index()?, Vec::new());
         Ok((Written::Deleted(version), changes))
     }
@@ -239,10 +238,10 @@ impl<'a> One<'a> {
             Reach::Everything => return Ok(true),
             Reach::Some(_) => {}
         }
-        let Tools { connection, dictionary, allowance, .. } = self.tools;
+        let Tools { session, dictionary, allowance, .. } = self.tools;
         let (id, packed) = (Box::from(self.target.id.as_str()), packed.to_vec());
         let version = judge::Version { id, updated, packed };
-        let judged = allowance.search(connection, |reading| {
+        let judged = allowance.search(session, |reading| {
             RowJudge::new(reading, dictionary, rows)?
                 .lets_through(self.target.resource_type, &version)
         });
@@ -260,23 +259,21 @@ impl<'a> One<'a> {
         self.require_secrets(&content)?;
         let (version, updated) = (Version(1), whole_milliseconds(self.now));
         let body = content.body.join(version, updated);
-        let key = self
-            .connection
-            .prepare_cached(
-                "INSERT INTO resource
-                 (type, id, version, updated, method, deleted, packed, body)
-                 VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7)",
-            )?
-            .insert((
+        let key = self.session.row(
+            "INSERT INTO resource (type, id, version, updated, method, deleted, packed, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7) RETURNING key",
+            (
                 self.type_code,
                 self.target.id.as_str(),
                 number(version)?,
                 updated.as_millisecond(),
                 row::method_code(method),
-                &content.packed,
-                &body,
-            ))?;
-        secrets::replace(self.connection, self.type_code, &self.target, &content.secrets)?;
+                content.packed.as_slice(),
+                body.as_str(),
+            ),
+            |row| row.get(0),
+        )?;
+        secrets::replace(self.session, self.type_code, &self.target, &content.secrets)?;
         let changes = self.changes(key, Vec::new(), content.index);
         Ok((Written::Created(self.stored(version, updated, body)), changes))
     }
@@ -285,20 +282,19 @@ impl<'a> One<'a> {
         self.require_secrets(&content)?;
         let (version, updated) = self.supersede(&current)?;
         let body = content.body.join(version, updated);
-        self.connection
-            .prepare_cached(
-                "UPDATE resource SET version = ?2, updated = ?3, method = ?4, deleted = 0,
-                 packed = ?5, body = ?6 WHERE key = ?1",
-            )?
-            .execute((
+        self.session.run(
+            "UPDATE resource SET version = ?2, updated = ?3, method = ?4, deleted = 0,
+             packed = ?5, body = ?6 WHERE key = ?1",
+            (
                 current.key,
                 number(version)?,
                 updated.as_millisecond(),
                 row::method_code(HistoryMethod::Put),
-                &content.packed,
-                &body,
-            ))?;
-        secrets::replace(self.connection, self.type_code, &self.target, &content.secrets)?;
+                content.packed.as_slice(),
+                body.as_str(),
+            ),
+        )?;
+        secrets::replace(self.session, self.type_code, &self.target, &content.secrets)?;
         let changes = self.changes(current.key, current.index()?, content.index);
         let stored = self.stored(version, updated, body);
         let written =
@@ -308,23 +304,20 @@ impl<'a> One<'a> {
 
     /// Moves the current version to the history, and gives version and time of the next one.
     fn supersede(&self, current: &Current) -> Result<(Version, Timestamp), Failed> {
-        self.connection
-            .prepare_cached(
-                "INSERT INTO history (key, version, type, updated, method, packed, body)
-                 SELECT key, version, type, updated, method, packed, body
-                 FROM resource WHERE key = ?1",
-            )?
-            .execute([current.key])?;
+        self.session.run(
+            "INSERT INTO history (key, version, type, updated, method, packed, body)
+             SELECT key, version, type, updated, method, packed, body
+             FROM resource WHERE key = ?1",
+            [current.key],
+        )?;
         Ok((Version(current.version.0.saturating_add(1)), self.time_after(Some(current))))
     }
 
-    fn current(&self) -> rusqlite::Result<Option<Current>> {
-        self.connection
-            .prepare_cached(
-                "SELECT key, version, updated, deleted, packed FROM resource
-                 WHERE type = ?1 AND id = ?2",
-            )?
-            .query_row((self.type_code, self.target.id.as_str()), |found| {
+    fn current(&self) -> Found<Option<Current>> {
+        let read = "SELECT key, version, updated, deleted, packed FROM resource
+                    WHERE type = ?1 AND id = ?2";
+        self.session
+            .row(read, (self.type_code, self.target.id.as_str()), |found| {
                 Ok(Current {
                     key: found.get(0)?,
                     version: row::version(found, 1)?,
@@ -347,7 +340,7 @@ impl<'a> One<'a> {
 
     fn require_secrets(&self, content: &Content) -> Result<(), Failed> {
         let missing =
-            secrets::missing(self.connection, self.type_code, &self.target, &content.secrets)?;
+            secrets::missing(self.session, self.type_code, &self.target, &content.secrets)?;
         match missing {
             None => Ok(()),
             Some(pointer) => Err(Failed::Refused(WriteError::NoSuchSecret {
@@ -371,9 +364,9 @@ impl<'a> One<'a> {
 
 impl Current {
     /// The index rows it has.
-    fn index(&self) -> rusqlite::Result<Keys> {
+    fn index(&self) -> Found<Keys> {
         let Some(packed) = &self.packed else { return Ok(Vec::new()) };
-        let values = unpack(packed).ok_or_else(|| row::damaged(4, "packed values"))?;
+        let values = unpack(packed).ok_or_else(|| damaged(4, "packed values"))?;
         Ok(index_rows(&values))
     }
 }
@@ -383,6 +376,6 @@ fn whole_milliseconds(at: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }
 
-fn number(version: Version) -> rusqlite::Result<i64> {
-    i64::try_from(version.0).map_err(|e| row::damaged(0, e))
+fn number(version: Version) -> Found<i64> {
+    i64::try_from(version.0).map_err(|e| damaged(0, e))
 }

@@ -3,15 +3,13 @@
 use std::collections::BTreeMap;
 
 use firewarden_fhir::{HistoryPage, Id, ResourceType, Target};
-use rusqlite::types::ValueRef;
-use rusqlite::{OptionalExtension, Row};
 
-use super::connection::unavailable;
 use super::dictionary::Dictionary;
 use super::judge::{self, RowJudge};
 use super::pool::Reading;
 use super::{point, row};
 use crate::cursor::{self, Part};
+use crate::database::{Column, OptionalRow, Result as Found, Row, damaged, unavailable};
 use crate::limits::HISTORY_TYPES_MAX;
 use crate::{HistoryEntry, HistoryPageRead, HistoryRead, StoreError};
 
@@ -113,13 +111,14 @@ fn key_and_version(
     reading: &Reading<'_>,
     type_code: i64,
     target: &Target,
-) -> rusqlite::Result<Option<(i64, u64)>> {
+) -> Found<Option<(i64, u64)>> {
     reading
-        .connection
-        .prepare_cached("SELECT key, version FROM resource WHERE type = ?1 AND id = ?2")?
-        .query_row((type_code, target.id.as_str()), |found| {
-            Ok((found.get(0)?, row::version(found, 1)?.0))
-        })
+        .session
+        .row(
+            "SELECT key, version FROM resource WHERE type = ?1 AND id = ?2",
+            (type_code, target.id.as_str()),
+            |found| Ok((found.get(0)?, row::version(found, 1)?.0)),
+        )
         .optional()
 }
 
@@ -131,8 +130,8 @@ fn versions(
     size: Size,
 ) -> Result<(Vec<HistoryEntry>, bool), StoreError> {
     let mut statement = reading
-        .connection
-        .prepare_cached(
+        .session
+        .prepare(
             "SELECT ?1, updated, packed, version, method, body FROM resource
              WHERE key = ?2 AND version < ?3 AND updated >= ?4
              UNION ALL
@@ -142,7 +141,7 @@ fn versions(
         )
         .map_err(unavailable)?;
     let from = (target.id.as_str(), key, before, since_ms);
-    let mut found = statement.query(from).map_err(unavailable)?;
+    let mut found = statement.rows(from).map_err(unavailable)?;
     let (mut entries, mut body_bytes) = (Vec::new(), 0);
     while let Some(version) = found.next().map_err(unavailable)? {
         reading.check_time()?;
@@ -163,14 +162,14 @@ fn versions(
 /// columns are id, time, packed values and version.
 fn is_inside(
     reading: &Reading<'_>,
-    found: &Row<'_>,
+    found: Row<'_>,
     (target, key): (&Target, i64),
     rows: &[RowJudge<'_>],
 ) -> Result<bool, StoreError> {
     if rows.iter().any(RowJudge::is_open) {
         return Ok(true);
     }
-    let is_deletion = found.get_ref(2).map_err(unavailable)? == ValueRef::Null;
+    let is_deletion = found.column(2).map_err(unavailable)? == Column::Null;
     let judged = if is_deletion {
         let deletion = row::version(found, 3).map_err(unavailable)?;
         point::before_deletion(reading, target, (key, deletion)).map_err(unavailable)?
@@ -187,7 +186,7 @@ fn is_inside(
 }
 
 /// Its columns are id, time, packed values, version, method and body.
-fn entry(found: &Row<'_>, target: Target) -> rusqlite::Result<HistoryEntry> {
+fn entry(found: Row<'_>, target: Target) -> Found<HistoryEntry> {
     Ok(HistoryEntry {
         target,
         version: row::version(found, 3)?,
@@ -287,8 +286,8 @@ impl Typed<'_> {
         };
         let (updated, key, version) = before;
         let from = (type_code, since_ms, updated, key, version);
-        let mut statement = reading.connection.prepare_cached(sql).map_err(unavailable)?;
-        let mut found = statement.query(from).map_err(unavailable)?;
+        let mut statement = reading.session.prepare(sql).map_err(unavailable)?;
+        let mut found = statement.rows(from).map_err(unavailable)?;
         let mut places = Vec::new();
         while places.len() < count
             && let Some(version) = found.next().map_err(unavailable)?
@@ -301,22 +300,22 @@ impl Typed<'_> {
         Ok(places)
     }
 
-    fn is_inside(&self, reading: &Reading<'_>, found: &Row<'_>) -> Result<bool, StoreError> {
+    fn is_inside(&self, reading: &Reading<'_>, found: Row<'_>) -> Result<bool, StoreError> {
         let target = Target::new(self.resource_type, id(found).map_err(unavailable)?);
         let key = found.get(4).map_err(unavailable)?;
         is_inside(reading, found, (&target, key), self.rows)
     }
 }
 
-fn place(found: &Row<'_>) -> rusqlite::Result<Place> {
+fn place(found: Row<'_>) -> Found<Place> {
     Ok((found.get(1)?, found.get(4)?, found.get(3)?))
 }
 
-fn id(found: &Row<'_>) -> rusqlite::Result<Id> {
-    Id::parse(found.get_ref(0)?.as_str()?).ok_or_else(|| row::damaged(0, "an id"))
+fn id(found: Row<'_>) -> Found<Id> {
+    Id::parse(found.text(0)?).ok_or_else(|| damaged(0, "an id"))
 }
 
-fn read(reading: &Reading<'_>, head: &Head) -> rusqlite::Result<HistoryEntry> {
+fn read(reading: &Reading<'_>, head: &Head) -> Found<HistoryEntry> {
     let sql = if head.current {
         "SELECT id, updated, NULL, version, method, body FROM resource
          WHERE key = ?1 AND version = ?2"
@@ -325,7 +324,7 @@ fn read(reading: &Reading<'_>, head: &Head) -> rusqlite::Result<HistoryEntry> {
          FROM history h JOIN resource r ON r.key = h.key WHERE h.key = ?1 AND h.version = ?2"
     };
     let (_, key, version) = head.place;
-    reading.connection.prepare_cached(sql)?.query_row((key, version), |found| {
-        entry(found, Target::new(head.resource_type, id(found)?))
-    })
+    reading
+        .session
+        .row(sql, (key, version), |found| entry(found, Target::new(head.resource_type, id(found)?)))
 }

@@ -4,19 +4,17 @@
 use std::collections::HashSet;
 
 use firewarden_fhir::definitions::ParameterType;
-use rusqlite::types::Value as Sql;
-use rusqlite::{Row, params_from_iter};
 
 use super::Search;
 use super::candidates::Statement;
 use super::walk::{Looks, Match, Wanted};
 use crate::StoreError;
 use crate::cursor::Part;
+use crate::database::{Column, Result as Found, Row, Sql, unavailable};
+use crate::engine::dictionary::TypeCode;
 use crate::index::{DateSpan, NumberSpan};
 use crate::packed::ParameterCode;
 use crate::sort::Place;
-use crate::sqlite::connection::unavailable;
-use crate::sqlite::dictionary::TypeCode;
 
 impl Search<'_> {
     /// The first places after one; `None` if the order is another, or reaches the resources
@@ -46,9 +44,8 @@ impl Search<'_> {
         &Wanted { after, count, .. }: &Wanted<'_>,
     ) -> Result<Option<Vec<Place>>, StoreError> {
         let mut look = self.look(Looks::Values)?;
-        let mut statement =
-            self.judge.reading.connection.prepare_cached(&sql).map_err(unavailable)?;
-        let mut rows = statement.query(params_from_iter(values)).map_err(unavailable)?;
+        let mut statement = self.judge.reading.session.prepare(&sql).map_err(unavailable)?;
+        let mut rows = statement.rows(values).map_err(unavailable)?;
         let mut places: Vec<Place> = Vec::new();
         let mut seen = HashSet::new();
         while let Some(row) = rows.next().map_err(unavailable)? {
@@ -76,11 +73,11 @@ impl Search<'_> {
 }
 
 /// The key of a resource, and where one of its values begins.
-fn beginning(row: &Row<'_>) -> rusqlite::Result<(i64, Part)> {
-    let beginning = match row.get(1)? {
-        Sql::Integer(number) => Part::Integer(number),
-        Sql::Real(number) => Part::Real(number),
-        Sql::Null | Sql::Text(_) | Sql::Blob(_) => Part::Missing,
+fn beginning(row: Row<'_>) -> Found<(i64, Part)> {
+    let beginning = match row.column(1)? {
+        Column::Integer(number) => Part::Integer(number),
+        Column::Real(number) => Part::Real(number),
+        Column::Null | Column::Text(_) | Column::Blob(_) => Part::Missing,
     };
     Ok((row.get(0)?, beginning))
 }
@@ -90,7 +87,7 @@ fn walk(
     type_code: TypeCode,
     (kind, parameter): (ParameterType, ParameterCode),
     descending: bool,
-    start: Option<Sql>,
+    start: Option<Sql<'static>>,
 ) -> Option<Statement> {
     let (table, spans): (&str, Vec<i64>) = match kind {
         ParameterType::Date => ("date_index", DateSpan::ALL.map(DateSpan::code).to_vec()),
@@ -112,7 +109,7 @@ fn walk(
     };
     let mut values = Vec::new();
     let legs = spans.into_iter().map(|span| {
-        values.extend([Sql::from(type_code), Sql::from(i64::from(parameter)), Sql::from(span)]);
+        values.extend([Sql::from(type_code), Sql::from(parameter), Sql::from(span)]);
         values.extend(start.clone());
         format!(
             "SELECT resource, low FROM {table} WHERE type = ? AND parameter = ? AND span = ?{bound}"

@@ -1,15 +1,13 @@
 //! Walks the candidates of a search, and keeps the first matches.
 
-use rusqlite::{CachedStatement, Row, params_from_iter};
-
 use super::Search;
 use super::candidates::{Candidates, Statement};
+use crate::database::{OptionalRow, Row, Statement as Prepared, unavailable};
+use crate::engine::judge::unpacked;
+use crate::engine::row;
 use crate::limits::WALKED_ROWS_MAX;
 use crate::matches::Candidate;
 use crate::sort::{Order, Place};
-use crate::sqlite::connection::unavailable;
-use crate::sqlite::judge::unpacked;
-use crate::sqlite::row;
 use crate::{StoreError, Stored};
 
 /// Which matches of a search are wanted.
@@ -86,8 +84,8 @@ impl Search<'_> {
             }
             Candidates::Streamed(Statement { sql, values }) => {
                 let mut statement =
-                    self.judge.reading.connection.prepare_cached(&sql).map_err(unavailable)?;
-                let mut rows = statement.query(params_from_iter(values)).map_err(unavailable)?;
+                    self.judge.reading.session.prepare(&sql).map_err(unavailable)?;
+                let mut rows = statement.rows(values).map_err(unavailable)?;
                 let mut last = None;
                 while let Some(found) = rows.next().map_err(unavailable)? {
                     let key: i64 = found.get(0).map_err(unavailable)?;
@@ -101,7 +99,7 @@ impl Search<'_> {
         Ok(())
     }
 
-    pub(super) fn look(&self, looks: Looks) -> Result<CachedStatement<'_>, StoreError> {
+    pub(super) fn look(&self, looks: Looks) -> Result<Prepared<'_>, StoreError> {
         let sql = match looks {
             Looks::Values => {
                 "SELECT id, updated, packed FROM resource WHERE key = ?1 AND deleted = 0"
@@ -111,19 +109,22 @@ impl Search<'_> {
                  WHERE key = ?1 AND deleted = 0"
             }
         };
-        self.judge.reading.connection.prepare_cached(sql).map_err(unavailable)
+        self.judge.reading.session.prepare(sql).map_err(unavailable)
     }
 
     /// The resource of that key, if it matches.
     pub(super) fn matching(
         &self,
-        look: &mut CachedStatement<'_>,
+        look: &mut Prepared<'_>,
         looks: Looks,
         key: i64,
     ) -> Result<Option<Match>, StoreError> {
         self.judge.reading.check_time()?;
-        let mut rows = look.query([key]).map_err(unavailable)?;
-        let Some(found) = rows.next().map_err(unavailable)? else { return Ok(None) };
+        let found = look.row([key], |found| Ok(self.matched(looks, key, found)));
+        found.optional().map_err(unavailable)?.unwrap_or(Ok(None))
+    }
+
+    fn matched(&self, looks: Looks, key: i64, found: Row<'_>) -> Result<Option<Match>, StoreError> {
         let Some(place) = self.place(key, found)? else { return Ok(None) };
         let stored = match looks {
             Looks::Values => None,
@@ -132,10 +133,9 @@ impl Search<'_> {
         Ok(Some(Match { place, stored }))
     }
 
-    fn place(&self, key: i64, found: &Row<'_>) -> Result<Option<Place>, StoreError> {
-        let column = |column| found.get_ref(column).map_err(unavailable);
-        let id = column(0)?.as_str().map_err(|e| unavailable(row::damaged(0, e)))?;
-        let packed = column(2)?.as_blob().map_err(|e| unavailable(row::damaged(2, e)))?;
+    fn place(&self, key: i64, found: Row<'_>) -> Result<Option<Place>, StoreError> {
+        let id = found.text(0).map_err(unavailable)?;
+        let packed = found.blob(2).map_err(unavailable)?;
         let values = unpacked(packed)?;
         let updated = row::updated(found, 1).map_err(unavailable)?;
         let resource_type = self.query.resource_type;

@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 
-use firewarden_fhir::{Definitions, ResourceType};
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
-
+use crate::database::{OptionalRow, Result as Found, Session};
 use crate::limits::SYSTEMS_REMEMBERED_MAX;
 use crate::packed::ParameterCode;
+use firewarden_fhir::{Definitions, ResourceType};
 
 /// The number of a type in this database.
 pub(crate) type TypeCode = i64;
@@ -22,17 +21,16 @@ pub(crate) struct Dictionary {
 }
 
 impl Dictionary {
-    /// Reads the numbers, and gives new ones to what has none.
-    pub(crate) fn register(connection: &mut Connection) -> rusqlite::Result<Self> {
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    /// Reads the numbers, and gives new ones to what has none: in a transaction that nobody else
+    /// does it in.
+    pub(crate) fn register(session: &Session<'_>) -> Found<Self> {
         let mut dictionary = Self { types: HashMap::new(), parameters: HashMap::new() };
         for resource_type in ResourceType::all() {
-            let code = type_code(&transaction, resource_type)?;
-            let parameters = parameter_codes(&transaction, resource_type, code)?;
+            let code = type_code(session, resource_type)?;
+            let parameters = parameter_codes(session, resource_type, code)?;
             dictionary.types.insert(resource_type, code);
             dictionary.parameters.insert(resource_type, parameters);
         }
-        transaction.commit()?;
         Ok(dictionary)
     }
 
@@ -47,36 +45,33 @@ impl Dictionary {
     }
 }
 
-fn type_code(transaction: &Transaction<'_>, of: ResourceType) -> rusqlite::Result<TypeCode> {
-    let found = transaction
-        .prepare_cached("SELECT code FROM resource_type WHERE name = ?1")?
-        .query_row([of.name()], |row| row.get(0))
-        .optional()?;
-    if let Some(code) = found {
-        return Ok(code);
+fn type_code(session: &Session<'_>, of: ResourceType) -> Found<TypeCode> {
+    let known = "SELECT code FROM resource_type WHERE name = ?1";
+    let new = "INSERT INTO resource_type (name) VALUES (?1) RETURNING code";
+    match session.row(known, [of.name()], |row| row.get(0)).optional()? {
+        Some(code) => Ok(code),
+        None => session.row(new, [of.name()], |row| row.get(0)),
     }
-    transaction.prepare_cached("INSERT INTO resource_type (name) VALUES (?1)")?.insert([of.name()])
 }
 
 fn parameter_codes(
-    transaction: &Transaction<'_>,
+    session: &Session<'_>,
     of: ResourceType,
     type_code: TypeCode,
-) -> rusqlite::Result<HashMap<Box<str>, ParameterCode>> {
-    let mut codes = HashMap::new();
-    let mut statement =
-        transaction.prepare_cached("SELECT name, code FROM parameter WHERE type = ?1")?;
-    let mut rows = statement.query([type_code])?;
-    while let Some(row) = rows.next()? {
-        codes.insert(row.get::<_, String>(0)?.into_boxed_str(), row.get(1)?);
-    }
+) -> Found<HashMap<Box<str>, ParameterCode>> {
+    let known =
+        session.every("SELECT name, code FROM parameter WHERE type = ?1", [type_code], |row| {
+            Ok((Box::from(row.text(0)?), row.get(1)?))
+        })?;
+    let mut codes: HashMap<Box<str>, ParameterCode> = known.into_iter().collect();
     let mut last: ParameterCode = codes.values().copied().max().unwrap_or(0);
     for parameter in Definitions::get().search_parameters(of) {
         if !codes.contains_key(&parameter.code) {
             last = last.saturating_add(1);
-            transaction
-                .prepare_cached("INSERT INTO parameter (type, code, name) VALUES (?1, ?2, ?3)")?
-                .execute((type_code, last, &parameter.code))?;
+            session.run(
+                "INSERT INTO parameter (type, code, name) VALUES (?1, ?2, ?3)",
+                (type_code, last, &*parameter.code),
+            )?;
             codes.insert(parameter.code.clone(), last);
         }
     }
@@ -84,11 +79,8 @@ fn parameter_codes(
 }
 
 /// The number of a system that some code was written with.
-pub(crate) fn find_system(connection: &Connection, uri: &str) -> rusqlite::Result<Option<i64>> {
-    connection
-        .prepare_cached("SELECT code FROM system WHERE uri = ?1")?
-        .query_row([uri], |row| row.get(0))
-        .optional()
+pub(crate) fn find_system(session: &Session<'_>, uri: &str) -> Found<Option<i64>> {
+    session.row("SELECT code FROM system WHERE uri = ?1", [uri], |row| row.get(0)).optional()
 }
 
 /// The systems the writer has met. Emptied when a transaction is rolled back: a number that was
@@ -100,15 +92,14 @@ pub(crate) struct Systems {
 
 impl Systems {
     /// The number of a system, a new one where it has none.
-    pub(crate) fn code(&mut self, connection: &Connection, uri: &str) -> rusqlite::Result<i64> {
+    pub(crate) fn code(&mut self, session: &Session<'_>, uri: &str) -> Found<i64> {
         if let Some(code) = self.remembered.get(uri) {
             return Ok(*code);
         }
-        let code = match find_system(connection, uri)? {
+        let new = "INSERT INTO system (uri) VALUES (?1) RETURNING code";
+        let code = match find_system(session, uri)? {
             Some(code) => code,
-            None => {
-                connection.prepare_cached("INSERT INTO system (uri) VALUES (?1)")?.insert([uri])?
-            }
+            None => session.row(new, [uri], |row| row.get(0))?,
         };
         if self.remembered.len() >= SYSTEMS_REMEMBERED_MAX {
             self.forget();
@@ -124,21 +115,23 @@ impl Systems {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::Connection;
+
     use super::*;
 
     fn migrated() -> Connection {
         let mut connection = Connection::open_in_memory().unwrap();
-        super::super::schema::migrate(&mut connection).unwrap();
+        crate::sqlite::schema::migrate(&mut connection).unwrap();
         connection
     }
 
     #[test]
     fn a_number_stays_with_its_name() {
-        let mut connection = migrated();
-        let first = Dictionary::register(&mut connection).unwrap();
+        let connection = migrated();
+        let first = Dictionary::register(&Session::Sqlite(&connection)).unwrap();
         // As if the program had known fewer names.
         connection.execute("DELETE FROM parameter WHERE code = 2", []).unwrap();
-        let again = Dictionary::register(&mut connection).unwrap();
+        let again = Dictionary::register(&Session::Sqlite(&connection)).unwrap();
         for of in ResourceType::all() {
             assert!(first.resource_type(of) > 0);
             assert_eq!(first.resource_type(of), again.resource_type(of));
@@ -155,7 +148,7 @@ mod tests {
         let connection = migrated();
         let mut systems = Systems::default();
         let uri = |number: usize| format!("urn:{number}");
-        let mut number = |n| systems.code(&connection, &uri(n)).unwrap();
+        let mut number = |n| systems.code(&Session::Sqlite(&connection), &uri(n)).unwrap();
         let first: Vec<_> = (0..SYSTEMS_REMEMBERED_MAX + 5).map(&mut number).collect();
         let again: Vec<_> = (0..SYSTEMS_REMEMBERED_MAX + 5).map(&mut number).collect();
         assert_eq!(first, again);

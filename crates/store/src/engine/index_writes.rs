@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{CachedStatement, Connection};
-
 use super::dictionary::{Dictionary, NO_SYSTEM, Systems, TypeCode};
+use crate::database::{Result as Done, Session, Statement};
 use crate::index::IndexKey;
 use crate::packed::ParameterCode;
 
@@ -73,14 +72,14 @@ impl IndexWrites {
     /// Writes them.
     pub(crate) fn write(
         self,
-        connection: &Connection,
+        session: &Session<'_>,
         dictionary: &Dictionary,
         systems: &mut Systems,
-    ) -> rusqlite::Result<()> {
+    ) -> Done<()> {
         for (row, change) in self.rows {
-            let mut statement = connection.prepare_cached(sql(row.table, change))?;
+            let mut statement = session.prepare(sql(row.table, change))?;
             execute(&mut statement, &row, |key| match key {
-                NumberOf::System(uri) => systems.code(connection, uri),
+                NumberOf::System(uri) => systems.code(session, uri),
                 NumberOf::Type(resource_type) => Ok(dictionary.resource_type(resource_type)),
             })?;
         }
@@ -95,34 +94,35 @@ enum NumberOf<'a> {
 }
 
 fn execute(
-    statement: &mut CachedStatement<'_>,
+    statement: &mut Statement<'_>,
     row: &IndexRow,
-    mut number: impl FnMut(NumberOf<'_>) -> rusqlite::Result<i64>,
-) -> rusqlite::Result<()> {
+    mut number: impl FnMut(NumberOf<'_>) -> Done<i64>,
+) -> Done<()> {
     let IndexRow { type_code, parameter, key, resource, .. } = row;
+    let (type_code, parameter, resource) = (*type_code, *parameter, *resource);
     match key {
         IndexKey::String(value) | IndexKey::Uri(value) => {
-            statement.execute((type_code, parameter, value, resource))
+            statement.run((type_code, parameter, &**value, resource))
         }
         IndexKey::Token { code, system } => {
             let system = match system {
                 Some(uri) => number(NumberOf::System(uri))?,
                 None => NO_SYSTEM,
             };
-            statement.execute((type_code, parameter, code, resource, system))
+            statement.run((type_code, parameter, &**code, resource, system))
         }
         IndexKey::Reference { target, target_type } => {
             let target_type = match target_type {
                 Some(resource_type) => number(NumberOf::Type(*resource_type))?,
                 None => 0,
             };
-            statement.execute((type_code, parameter, target, resource, target_type))
+            statement.run((type_code, parameter, &**target, resource, target_type))
         }
         IndexKey::Date { span, low_us, high_us } => {
-            statement.execute((type_code, parameter, span.code(), low_us, high_us, resource))
+            statement.run((type_code, parameter, span.code(), *low_us, *high_us, resource))
         }
         IndexKey::Number { span, low, high } | IndexKey::Quantity { span, low, high } => {
-            statement.execute((type_code, parameter, span.code(), low.0, high.0, resource))
+            statement.run((type_code, parameter, span.code(), low.0, high.0, resource))
         }
     }
     .map(drop)
@@ -132,23 +132,27 @@ fn execute(
 /// already, is as it should be.
 fn sql(table: Table, change: Move) -> &'static str {
     match (table, change) {
-        (Table::String, Move::Come) => "INSERT OR IGNORE INTO string_index VALUES (?1, ?2, ?3, ?4)",
+        (Table::String, Move::Come) => {
+            "INSERT INTO string_index VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING"
+        }
         (Table::Token, Move::Come) => {
-            "INSERT OR IGNORE INTO token_index VALUES (?1, ?2, ?3, ?4, ?5)"
+            "INSERT INTO token_index VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING"
         }
         (Table::Reference, Move::Come) => {
-            "INSERT OR IGNORE INTO reference_index VALUES (?1, ?2, ?3, ?4, ?5)"
+            "INSERT INTO reference_index VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING"
         }
         (Table::Date, Move::Come) => {
-            "INSERT OR IGNORE INTO date_index VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+            "INSERT INTO date_index VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING"
         }
         (Table::Number, Move::Come) => {
-            "INSERT OR IGNORE INTO number_index VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+            "INSERT INTO number_index VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING"
         }
         (Table::Quantity, Move::Come) => {
-            "INSERT OR IGNORE INTO quantity_index VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+            "INSERT INTO quantity_index VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING"
         }
-        (Table::Uri, Move::Come) => "INSERT OR IGNORE INTO uri_index VALUES (?1, ?2, ?3, ?4)",
+        (Table::Uri, Move::Come) => {
+            "INSERT INTO uri_index VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING"
+        }
         (Table::String, Move::Go) => {
             "DELETE FROM string_index
              WHERE type = ?1 AND parameter = ?2 AND value = ?3 AND resource = ?4"
