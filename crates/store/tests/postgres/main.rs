@@ -1,0 +1,26 @@
+//! The contract that every store keeps, on PostgreSQL. Without PostgreSQL nothing is tested.
+
+#![cfg(test)]
+
+#[path = "../it/opened.rs"]
+mod opened;
+mod place;
+
+mod postgres {
+    #[path = "../../it/conditional.rs"]
+    mod conditional;
+    #[path = "../../it/histories.rs"]
+    mod histories;
+    #[path = "../../it/limited.rs"]
+    mod limited;
+    #[path = "../../it/matching.rs"]
+    mod matching;
+    #[path = "../../it/random.rs"]
+    mod random;
+    #[path = "../../it/rows.rs"]
+    mod rows;
+    #[path = "../../it/searches.rs"]
+    mod searches;
+    #[path = "../../it/writes.rs"]
+    mod writes;
+}
