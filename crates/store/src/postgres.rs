@@ -4,6 +4,8 @@ pub(crate) mod connect;
 pub(crate) mod connection;
 pub(crate) mod schema;
 pub(crate) mod session;
+#[cfg(test)]
+mod tests;
 mod tls;
 pub(crate) mod url;
 mod values;

@@ -142,9 +142,8 @@ impl Connector {
                 }
             }
         };
-        let row = told.iter().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => Some(row),
-            _ => None,
+        let row = told.iter().find_map(|message| {
+            if let SimpleQueryMessage::Row(row) = message { Some(row) } else { None }
         });
         self.check_server(row.ok_or("the server did not say how it is set up")?)?;
         Ok((client, connection))
