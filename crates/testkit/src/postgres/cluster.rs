@@ -35,6 +35,7 @@ pub struct Cluster {
     supervisor: Arc<Supervisor>,
     server: String,
     address: SocketAddr,
+    is_durable: bool,
     databases: AtomicUsize,
     templates: Mutex<HashMap<String, String>>,
 }
@@ -71,11 +72,15 @@ impl Cluster {
         for line in configuration(supervisor.folder(), options) {
             supervisor.order("configure", &server, &line)?;
         }
-        Self::start_first(supervisor, server)
+        Self::start_first(supervisor, server, options.durable)
     }
 
     /// Finds the server a port, with which it then stays.
-    fn start_first(supervisor: Arc<Supervisor>, server: String) -> Result<Self, String> {
+    fn start_first(
+        supervisor: Arc<Supervisor>,
+        server: String,
+        is_durable: bool,
+    ) -> Result<Self, String> {
         let mut attempt = 1;
         loop {
             let address = port::free()?;
@@ -83,7 +88,14 @@ impl Cluster {
             match supervisor.order("start", &server, "") {
                 Ok(()) => {
                     let (databases, templates) = (AtomicUsize::new(0), Mutex::default());
-                    return Ok(Self { supervisor, server, address, databases, templates });
+                    return Ok(Self {
+                        supervisor,
+                        server,
+                        address,
+                        is_durable,
+                        databases,
+                        templates,
+                    });
                 }
                 Err(reason) if attempt == STARTS_MAX => return Err(reason),
                 Err(_) => attempt += 1,
@@ -146,11 +158,9 @@ impl Cluster {
     fn copied(&self, template: &str) -> Database {
         let number = self.databases.fetch_add(1, Ordering::SeqCst);
         let name = format!("test_{number}");
-        // The quicker way where nothing waits for the disk.
-        self.run(&[&format!(
-            "CREATE DATABASE {name} TEMPLATE {template} STRATEGY {}",
-            if self.is_durable { "wal_log" } else { "file_copy" }
-        )]);
+        // Where nothing waits for the disk, files are copied in half the time.
+        let strategy = if self.is_durable { "wal_log" } else { "file_copy" };
+        self.run(&[&format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY {strategy}")]);
         Database::new(&name, self.address)
     }
 
@@ -178,7 +188,7 @@ impl Cluster {
         let supervisor = Arc::clone(&self.supervisor);
         let server = supervisor.new_server();
         must(supervisor.order("copy", &server, &self.address.port().to_string()));
-        must(Self::start_first(supervisor, server))
+        must(Self::start_first(supervisor, server, self.is_durable))
     }
 
     /// Makes this standby a server that takes writes, and follows no other.
