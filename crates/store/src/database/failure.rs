@@ -51,7 +51,12 @@ impl Failure {
     /// Whether the transaction was ended because of another one, and may be tried again: nothing of
     /// it was done.
     pub(crate) fn is_conflict(&self) -> bool {
-        let conflicts = [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED];
+        // What is unique was looked for before: another transaction was quicker.
+        let conflicts = [
+            SqlState::T_R_SERIALIZATION_FAILURE,
+            SqlState::T_R_DEADLOCK_DETECTED,
+            SqlState::UNIQUE_VIOLATION,
+        ];
         match self {
             Self::Postgres(error) => error.code().is_some_and(|code| conflicts.contains(code)),
             Self::Conflict => true,

@@ -3,8 +3,7 @@
 use firewarden_access::{RowFilter, SystemTask};
 use firewarden_fhir::{Id, IfMatch, Resource, ResourceType, Target, Timestamp, Version};
 use firewarden_store::{
-    Change, Read, SecretChange, Store, Stored, Write,
-    WriteError, WriteRequest, Written,
+    Change, Read, SecretChange, Store, Stored, Write, WriteError, WriteRequest, Written,
 };
 use zeroize::Zeroizing;
 
