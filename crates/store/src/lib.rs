@@ -11,7 +11,6 @@ mod index;
 pub mod limits;
 mod matches;
 mod packed;
-#[cfg_attr(not(test), expect(dead_code, reason = "the store does not open it yet"))]
 mod postgres;
 mod prepare;
 mod seal;
@@ -23,7 +22,7 @@ mod write;
 pub use error::{StoreError, WriteError};
 pub use postgres::url::{PostgresUrl, PostgresUrlError};
 pub use store::{
-    HistoryEntry, HistoryMethod, HistoryPageRead, HistoryRead, Read, SearchPage, Store,
+    Database, HistoryEntry, HistoryMethod, HistoryPageRead, HistoryRead, Read, SearchPage, Store,
     StoreSettings, Stored,
 };
 pub use write::{Change, Matching, SecretChange, Write, WriteRequest, Written};

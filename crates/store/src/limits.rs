@@ -8,6 +8,11 @@ pub const WRITE_QUEUE_REQUESTS_MAX: usize = 1_024;
 pub const BATCH_REQUESTS_MAX: usize = 256;
 /// Writes committed together; one request may exceed it alone.
 pub const BATCH_WRITES_MAX: usize = 2_000;
+/// How often a batch is tried that other nodes are in the way of, before its requests are committed one
+/// by one.
+pub const BATCH_TRIES_MAX: usize = 3;
+/// How often a single request is tried that other nodes are in the way of. Then it is busy.
+pub const REQUEST_TRIES_MAX: usize = 8;
 /// Writes of one request that are prepared on the caller's own thread; more go to another.
 pub const WRITES_PREPARED_INLINE_MAX: usize = 16;
 /// Systems whose numbers the writer remembers; it forgets them all when there are more.
@@ -136,3 +141,7 @@ pub const NODES_LOOK_MAX: Duration = Duration::from_millis(20);
 pub const NODES_TIDIED_EVERY: Duration = Duration::from_secs(30);
 /// Nodes of one database. Where there are more, each change of a policy waits for [`LEASE_OVER`].
 pub const NODES_MAX: usize = 1_000;
+/// How long the answer of PostgreSQL to a statement is waited for: longer than it lets one run.
+pub const POSTGRES_ANSWER_TIME: Duration = Duration::from_secs(8);
+/// Rows that are fetched together where more may follow.
+pub const POSTGRES_ROWS_FETCHED_TOGETHER: i32 = 128;

@@ -1,8 +1,12 @@
-//! The store on PostgreSQL: how it is reached.
+//! What is PostgreSQL's own: its URL and connections, its session, its schema.
 
 pub(crate) mod connect;
+pub(crate) mod connection;
 pub(crate) mod lease;
+pub(crate) mod schema;
+pub(crate) mod session;
 #[cfg(test)]
 mod tests;
 mod tls;
 pub(crate) mod url;
+mod values;
