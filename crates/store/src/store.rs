@@ -23,6 +23,7 @@ pub struct StoreSettings {
 }
 
 /// A database.
+#[derive(Clone, Debug)]
 pub enum Database {
     /// A file of SQLite's; its folder is made if it is not there.
     Sqlite {
@@ -34,6 +35,16 @@ pub enum Database {
         /// The operator's URL, with its password.
         url: PostgresUrl,
     },
+}
+
+/// Where it is, without a password.
+impl std::fmt::Display for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite { path } => write!(f, "{}", path.display()),
+            Self::Postgres { url } => write!(f, "{url}"),
+        }
+    }
 }
 
 /// The resources at rest. A handle: cheap to clone.
