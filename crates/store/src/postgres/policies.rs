@@ -18,8 +18,10 @@ use tokio::time::Instant;
 use self::render::Names;
 use crate::limits::{POLICY_QUERY_TIME, POLICY_REQUEST_TIME};
 
+#[cfg_attr(not(test), expect(unused_imports, reason = "see `postgres.rs`"))]
 pub(crate) use self::permitted::installation;
 pub(crate) use self::readers::PolicyReaders;
+#[cfg_attr(not(test), expect(unused_imports, reason = "see `postgres.rs`"))]
 pub(crate) use self::session::Connect;
 
 /// The numbers of types in the database.

@@ -391,16 +391,28 @@ impl Renderer<'_> {
         let [text, delimiter, number] = arguments else { return None };
         self.around("split_part(", text, ", ", Some(ValueType::Text))?;
         self.around("", delimiter, ", (", Some(ValueType::Text))?;
-        match number {
+        match self.known_integer(number) {
             // No text has so many parts.
-            Expression::Literal(Literal::Integer(number)) => {
+            Some(number) => {
                 let most = i64::from(i32::MAX);
-                self.bind(Parameter::Integer((*number).clamp(-most, most)));
+                self.bind(Parameter::Integer(number.clamp(-most, most)));
             }
-            number => self.expression(number, Some(ValueType::Integer))?,
+            None => self.expression(number, Some(ValueType::Integer))?,
         }
         self.put(")::integer)");
         Some(())
+    }
+
+    /// A whole number that is written in the query or was sent.
+    fn known_integer(&self, expression: &Expression) -> Option<i64> {
+        let literal = if let Expression::Sent(index) = expression {
+            self.bindings.values().get(*index)?.as_ref()?
+        } else if let Expression::Literal(literal) = expression {
+            literal
+        } else {
+            return None;
+        };
+        if let Literal::Integer(number) = literal { Some(*number) } else { None }
     }
 
     fn around(

@@ -2,6 +2,8 @@
 
 mod cases;
 mod database;
+mod differential;
 mod ended;
+mod queries;
 mod reach;
 mod shape;
