@@ -20,8 +20,9 @@ mod store;
 mod write;
 
 pub use error::{StoreError, WriteError};
+pub use postgres::url::{PostgresUrl, PostgresUrlError};
 pub use store::{
-    HistoryEntry, HistoryMethod, HistoryPageRead, HistoryRead, Read, SearchPage, Store,
+    Database, HistoryEntry, HistoryMethod, HistoryPageRead, HistoryRead, Read, SearchPage, Store,
     StoreSettings, Stored,
 };
 pub use write::{Change, Matching, SecretChange, Write, WriteRequest, Written};

@@ -1,4 +1,13 @@
-//! The store on PostgreSQL: the rules of `sql` policies.
+//! What is PostgreSQL's own: its URL and connections, its session, its schema, the rules of `sql`
+//! policies.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the store is opened on SQLite alone so far"))]
+pub(crate) mod connect;
+pub(crate) mod connection;
 pub(crate) mod policies;
+pub(crate) mod schema;
+pub(crate) mod session;
+#[cfg(test)]
+mod tests;
+mod tls;
+pub(crate) mod url;
+mod values;

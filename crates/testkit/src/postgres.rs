@@ -17,6 +17,7 @@ pub use database::Database;
 pub use proxy::{CommitFault, Proxy};
 
 /// What was to be had, or the end of the test.
+#[track_caller]
 #[expect(clippy::panic, reason = "a test without its database is no test")]
 fn must<T>(had: Result<T, String>) -> T {
     had.unwrap_or_else(|reason| panic!("{reason}"))

@@ -12,25 +12,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 use firewarden_access::policy_query::{Bindings, PolicyQuery};
 use firewarden_access::{PolicyDatabase, QueryAnswer, Unanswered};
-use firewarden_fhir::ResourceType;
 use tokio::time::Instant;
 
 use self::render::Names;
+use crate::engine::dictionary::Dictionary;
 use crate::limits::{POLICY_QUERY_TIME, POLICY_REQUEST_TIME};
 
-#[cfg_attr(not(test), expect(unused_imports, reason = "see `postgres.rs`"))]
 pub(crate) use self::permitted::installation;
-pub(crate) use self::readers::PolicyReaders;
-#[cfg_attr(not(test), expect(unused_imports, reason = "see `postgres.rs`"))]
-pub(crate) use self::session::Connect;
-
-/// The numbers of types in the database.
-pub(crate) type TypeCodes = dyn Fn(ResourceType) -> i64 + Send + Sync;
+pub(crate) use self::readers::PostgresReaders;
 
 /// The database as one request's policies may ask it.
 pub(crate) struct PostgresPolicies {
-    readers: Arc<PolicyReaders>,
-    code: Arc<TypeCodes>,
+    readers: Arc<PostgresReaders>,
+    dictionary: Arc<Dictionary>,
     base_url: Arc<str>,
     /// The time that the rules of the request still have.
     left: Mutex<Duration>,
@@ -38,13 +32,13 @@ pub(crate) struct PostgresPolicies {
 
 impl PostgresPolicies {
     pub(crate) fn new(
-        readers: &Arc<PolicyReaders>,
-        code: &Arc<TypeCodes>,
+        readers: &Arc<PostgresReaders>,
+        dictionary: &Arc<Dictionary>,
         base_url: &Arc<str>,
     ) -> Self {
-        let (readers, code) = (Arc::clone(readers), Arc::clone(code));
+        let (readers, dictionary) = (Arc::clone(readers), Arc::clone(dictionary));
         let base_url = Arc::clone(base_url);
-        Self { readers, code, base_url, left: Mutex::new(POLICY_REQUEST_TIME) }
+        Self { readers, dictionary, base_url, left: Mutex::new(POLICY_REQUEST_TIME) }
     }
 }
 
@@ -61,7 +55,7 @@ impl PolicyDatabase for PostgresPolicies {
         query: &PolicyQuery,
         bindings: &Bindings,
     ) -> Result<QueryAnswer, Unanswered> {
-        let names = Names { code: &*self.code, base_url: &self.base_url };
+        let names = Names { dictionary: &self.dictionary, base_url: &self.base_url };
         let of = query.column_type();
         let rendered = render::render(query.select(), of, bindings, &names);
         let rendered = rendered.ok_or(Unanswered::Failed)?;

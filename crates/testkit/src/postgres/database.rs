@@ -36,6 +36,7 @@ impl Database {
     ///
     /// # Panics
     /// When one of them fails.
+    #[track_caller]
     pub fn rows(&self, sql: &str) -> Vec<Vec<Option<String>>> {
         must(self.try_rows(sql))
     }

@@ -11,10 +11,10 @@ use firewarden_access::policy_query::{
     Bindings, Cast, Column, Comparison, Expression, Function, Join, Literal, Operator, Rows,
     Select, Source, Table, ValueType,
 };
-use firewarden_fhir::ResourceType;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::permitted::{SCHEMA, VIEW};
+use crate::engine::dictionary::Dictionary;
 
 /// A statement and what is bound in it.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl Parameter {
 /// What a rendering needs to know of this database.
 pub(crate) struct Names<'a> {
     /// The numbers of types.
-    pub(crate) code: &'a (dyn Fn(ResourceType) -> i64 + Sync),
+    pub(crate) dictionary: &'a Dictionary,
     /// References below it are local.
     pub(crate) base_url: &'a str,
 }
@@ -153,7 +153,7 @@ impl Renderer<'_> {
                     Table::Of(of) => *of,
                     Table::Sent(index) => *self.bindings.tables().get(*index)?,
                 };
-                let code = (self.names.code)(of);
+                let code = self.names.dictionary.resource_type(of);
                 self.put(&format!(
                     "(SELECT id, version, updated, body FROM {SCHEMA}.{VIEW} WHERE type = {code}) \
                      AS s{number}"

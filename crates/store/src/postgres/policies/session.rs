@@ -1,49 +1,21 @@
 //! One connection for the rules of policies: what it may do, and how a query on it is ended.
 
-use async_trait::async_trait;
 use firewarden_access::policy_query::ValueType;
 use firewarden_access::{Answered, QueryAnswer, Unanswered};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_postgres::error::{Severity, SqlState};
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{CancelToken, Client, Error, Row};
+use tokio_postgres::{Client, Error, Row};
 
 use super::permitted::{ROLE, SCHEMA, VIEW};
 use super::render::Rendered;
-use crate::limits::{POLICY_CANCEL_TIME, POLICY_LOCK_TIME, POLICY_QUERY_TIME};
+use crate::limits::{POLICY_CANCEL_TIME, POLICY_SETUP_TIME};
+use crate::postgres::connect::{Connector, Purpose};
 
-/// Opens connections to the database, and ends what they run.
-#[async_trait]
-pub(crate) trait Connect: Send + Sync {
-    /// A new connection. What moves its bytes runs as a task of its own.
-    async fn connect(&self) -> Result<Client, Unreachable>;
-
-    /// Asks the server to end what the connection of that token runs.
-    async fn cancel(&self, token: &CancelToken) -> Result<(), Unreachable>;
-}
-
-/// There is no connection. Why was logged where it was tried.
-#[derive(Debug, thiserror::Error)]
-#[error("the database cannot be reached")]
-pub(crate) struct Unreachable;
-
-/// What every session for policies begins with. Only catalogued functions are found without their
-/// schema. A plan that is compiled or spread over workers pays for no rule.
-fn settings() -> String {
-    let [statement, lock] = [POLICY_QUERY_TIME, POLICY_LOCK_TIME].map(|time| time.as_millis());
-    format!(
-        "SET default_transaction_read_only = on;
-        SET default_transaction_isolation = 'read committed';
-        SET search_path = pg_catalog, pg_temp;
-        SET statement_timeout = {statement};
-        SET lock_timeout = {lock};
-        SET idle_in_transaction_session_timeout = {statement};
-        SET standard_conforming_strings = on;
-        SET max_parallel_workers_per_gather = 0;
-        SET jit = off"
-    )
-}
+/// What a session for policies is set up with besides what every one is: only what the catalogue
+/// has is found without its schema.
+const SETTINGS: &str = "SET search_path = pg_catalog, pg_temp";
 
 /// Whether the session may take on the role that reads nothing but the view. One that was made
 /// after the start was not given the view yet.
@@ -63,16 +35,15 @@ pub(super) struct Ended {
 }
 
 impl Session {
-    /// Opens a connection, which changes nothing and reads as little as its role allows.
-    pub(super) async fn open(connect: &dyn Connect) -> Result<Self, Unanswered> {
-        let client = connect.connect().await.map_err(|_| Unanswered::Failed)?;
-        client.batch_execute(&settings()).await.map_err(failed)?;
-        let view = format!("{SCHEMA}.{VIEW}");
-        let asked: [(&(dyn ToSql + Sync), Type); 2] = [(&ROLE, Type::NAME), (&view, Type::TEXT)];
-        let taken = client.query_typed(MAY_TAKE_ROLE, &asked).await.map_err(failed)?;
-        if !taken.is_empty() {
-            client.batch_execute(&format!("SET ROLE {ROLE}")).await.map_err(failed)?;
-        }
+    /// Opens a connection, which changes nothing and reads as little as its role allows. What moves
+    /// its bytes runs as a task of its own.
+    pub(super) async fn open(connector: &Connector) -> Result<Self, Unanswered> {
+        let (client, connection) = connector.connect(Purpose::Policies).await.map_err(|error| {
+            tracing::warn!(%error, "the rules of policies have no connection");
+            Unanswered::Failed
+        })?;
+        tokio::spawn(connection);
+        timeout(POLICY_SETUP_TIME, set_up(&client)).await.unwrap_or(Err(Unanswered::Failed))?;
         Ok(Self { client })
     }
 
@@ -85,7 +56,7 @@ impl Session {
     /// more.
     pub(super) async fn run(
         self,
-        connect: &dyn Connect,
+        connector: &Connector,
         rendered: &Rendered,
         of: Option<ValueType>,
         left: oneshot::Receiver<()>,
@@ -100,7 +71,7 @@ impl Session {
                 // The end that was asked for hits this query alone: the connection comes back
                 // only if the server says that it did.
                 let ended = timeout(POLICY_CANCEL_TIME, async {
-                    let (_, ended) = tokio::join!(connect.cancel(&token), query);
+                    let (_, ended) = tokio::join!(connector.cancel(&token), query);
                     ended
                 });
                 let was_hit = match ended.await {
@@ -116,6 +87,17 @@ impl Session {
         let answer = ended.map_err(failed).and_then(|rows| answer(&rows, of));
         Ended { answer, session }
     }
+}
+
+async fn set_up(client: &Client) -> Result<(), Unanswered> {
+    client.batch_execute(SETTINGS).await.map_err(failed)?;
+    let view = format!("{SCHEMA}.{VIEW}");
+    let asked: [(&(dyn ToSql + Sync), Type); 2] = [(&ROLE, Type::NAME), (&view, Type::TEXT)];
+    let taken = client.query_typed(MAY_TAKE_ROLE, &asked).await.map_err(failed)?;
+    if !taken.is_empty() {
+        client.batch_execute(&format!("SET ROLE {ROLE}")).await.map_err(failed)?;
+    }
+    Ok(())
 }
 
 /// Whether the connection ended with the query, or may have.

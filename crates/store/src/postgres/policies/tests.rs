@@ -1,6 +1,5 @@
 //! What the rules of policies say on PostgreSQL, what they reach, and how they end.
 
-mod cases;
 mod database;
 mod differential;
 mod ended;

@@ -60,7 +60,7 @@ fn a_template_that_could_not_be_prepared_is_prepared_by_the_next_test() {
 }
 
 #[tokio::test]
-async fn what_was_committed_outlives_a_crash_and_connections_do_not() {
+async fn what_was_committed_outlives_a_crash_that_ends_all_connections() {
     let Some(cluster) = durable() else { return };
     let database = cluster.database();
     database.rows("CREATE TABLE kept AS SELECT 1::bigint AS number");

@@ -33,7 +33,7 @@ fn postgres_is_held_until_standard_input_closes() {
 }
 
 #[test]
-fn a_cluster_ends_with_its_process_however_that_ends() {
+fn a_cluster_ends_with_its_program_however_that_ends() {
     if durable().is_none() {
         return;
     }

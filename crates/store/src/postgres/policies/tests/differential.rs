@@ -1,11 +1,10 @@
 //! PostgreSQL and SQLite never say opposite things of one query.
 
 use firewarden_access::SystemTask;
-use firewarden_fhir::{Id, IfMatch, Resource, Target};
+use firewarden_fhir::{Id, IfMatch, Resource, ResourceType, Target};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::super::*;
 use super::database::*;
 use super::queries::Maker;
 use crate::{Change, Store, StoreSettings, Write, WriteRequest};
@@ -31,7 +30,7 @@ fn stored() -> Vec<Value> {
 async fn sqlite() -> (Store, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(StoreSettings {
-        path: folder.path().join("test.db"),
+        database: crate::Database::Sqlite { path: folder.path().join("test.db") },
         base_url: BASE_URL.to_owned(),
         secrets_key: zeroize::Zeroizing::new([7; 32]),
         readers: 2,
