@@ -2,13 +2,16 @@
 
 mod allowance;
 mod apply;
+pub(crate) mod chore;
 pub(crate) mod dictionary;
 mod history;
 mod index_writes;
+mod jobs;
 mod judge;
 mod many;
 mod point;
 mod pool;
+mod reindex;
 mod remembered;
 mod row;
 mod search;
@@ -23,11 +26,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use firewarden_access::{PermittedSearch, PolicyDatabase, Reach, RowFilter};
-use firewarden_fhir::{HistoryPage, Target, Version};
+use firewarden_fhir::{HistoryPage, ResourceType, Target, Version};
 use rusqlite::Connection;
 
 use crate::condition::looks_up;
-use crate::database::{Reader, unavailable};
+use crate::database::{Reader, Session, unavailable};
 use crate::limits::{
     PAGE_BODY_BYTES_MAX, READER_CACHE_KIB, READERS_MAX, WRITES_PREPARED_INLINE_MAX,
 };
@@ -73,7 +76,7 @@ enum Points {
 /// Who answers the rules of `sql` policies.
 enum Policies {
     Sqlite(Arc<PolicyReaders>),
-    Postgres(Arc<PostgresReaders>, Arc<str>),
+    Postgres(Arc<PostgresReaders>),
 }
 
 struct Backends {
@@ -135,6 +138,7 @@ impl Engine {
         secrets_key: &[u8; 32],
         readers: usize,
     ) -> Result<Self, StoreError> {
+        let runtime = tokio::runtime::Handle::try_current().ok();
         let open = || {
             let mut schema = PostgresConnection::open(&connector, Purpose::Schema)?;
             let transaction = schema.begin().map_err(unavailable)?;
@@ -143,19 +147,22 @@ impl Engine {
             let home = Home::Postgres(connector.clone());
             let mut schema = Writing::Postgres(schema);
             let opened = opened(&mut schema, secrets_key)?;
-            if let Writing::Postgres(schema) = schema {
-                let script = installation(&opened.dictionary);
-                schema.alone().run_script(&script).map_err(unavailable)?;
+            let installation = installation(&opened.dictionary);
+            schema.look(|session| session.mark(&installation)).map_err(unavailable)?;
+            let (base, dictionary) = (base_url.clone(), Arc::clone(&opened.dictionary));
+            let policies = PostgresReaders::new(connector.clone(), dictionary, base, readers);
+            let policies = Arc::new(policies);
+            if let Some(runtime) = &runtime {
+                // The first rule need not wait for a connection.
+                let opening = Arc::clone(&policies);
+                runtime.spawn(async move { opening.check().await });
             }
             let writing = home.open().map_err(unavailable)?;
             let reader = |_| Reader::Postgres(connector.clone(), None);
             let backends = Backends {
                 points: Points::Pooled,
                 pool: Pool::new((0..readers.clamp(1, READERS_MAX)).map(reader).collect()),
-                policies: Policies::Postgres(
-                    Arc::new(PostgresReaders::new(connector.clone(), readers)),
-                    base_url.as_str().into(),
-                ),
+                policies: Policies::Postgres(policies),
             };
             Self::start((home, writing), backends, base_url, opened)
         };
@@ -304,9 +311,7 @@ impl Engine {
     }
 
     fn prepare_and_queue(&self, request: WriteRequest) -> Result<writer::Answer, WriteError> {
-        let code = |e: &firewarden_fhir::extract::Extracted| {
-            self.dictionary.parameter(e.parameter.resource_type, &e.parameter.code)
-        };
+        let code = |of: ResourceType, name: &str| self.dictionary.parameter(of, name);
         let preparer = Preparer { base_url: &self.base_url, seal: &self.seal, code: &code };
         self.writer.queue(preparer.request(request)?)
     }
@@ -315,9 +320,7 @@ impl Engine {
     pub(crate) fn policies(&self) -> Arc<dyn PolicyDatabase> {
         match &self.policies {
             Policies::Sqlite(readers) => Arc::new(SqlitePolicies::new(readers, &self.dictionary)),
-            Policies::Postgres(readers, base_url) => {
-                Arc::new(PostgresPolicies::new(readers, &self.dictionary, base_url))
-            }
+            Policies::Postgres(readers) => Arc::new(PostgresPolicies::new(readers)),
         }
     }
 
@@ -336,7 +339,7 @@ impl Engine {
                 self.pool.look(version).await?;
             }
         }
-        if let Policies::Postgres(readers, _) = &self.policies {
+        if let Policies::Postgres(readers) = &self.policies {
             let unconnected = "the rules of policies have no connection";
             let lost = |_| StoreError::Unavailable(unconnected.to_owned());
             readers.check().await.map_err(lost)?;
@@ -359,6 +362,10 @@ fn opened(writing: &mut Writing, secrets_key: &[u8; 32]) -> Result<Opened, Store
             return Ok(Err(refused));
         }
         let dictionary = Dictionary::register(session)?;
+        if let Session::Sqlite(_) = session {
+            // This process alone has the database.
+            crate::jobs::table::nobody_runs(session)?;
+        }
         Ok(Ok((dictionary, writer::policy_version(session)?)))
     });
     let found = found.map_err(|failed| match failed {

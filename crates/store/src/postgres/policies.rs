@@ -14,8 +14,6 @@ use firewarden_access::policy_query::{Bindings, PolicyQuery};
 use firewarden_access::{PolicyDatabase, QueryAnswer, Unanswered};
 use tokio::time::Instant;
 
-use self::render::Names;
-use crate::engine::dictionary::Dictionary;
 use crate::limits::{POLICY_QUERY_TIME, POLICY_REQUEST_TIME};
 
 pub(crate) use self::permitted::installation;
@@ -24,21 +22,13 @@ pub(crate) use self::readers::PostgresReaders;
 /// The database as one request's policies may ask it.
 pub(crate) struct PostgresPolicies {
     readers: Arc<PostgresReaders>,
-    dictionary: Arc<Dictionary>,
-    base_url: Arc<str>,
     /// The time that the rules of the request still have.
     left: Mutex<Duration>,
 }
 
 impl PostgresPolicies {
-    pub(crate) fn new(
-        readers: &Arc<PostgresReaders>,
-        dictionary: &Arc<Dictionary>,
-        base_url: &Arc<str>,
-    ) -> Self {
-        let (readers, dictionary) = (Arc::clone(readers), Arc::clone(dictionary));
-        let base_url = Arc::clone(base_url);
-        Self { readers, dictionary, base_url, left: Mutex::new(POLICY_REQUEST_TIME) }
+    pub(crate) fn new(readers: &Arc<PostgresReaders>) -> Self {
+        Self { readers: Arc::clone(readers), left: Mutex::new(POLICY_REQUEST_TIME) }
     }
 }
 
@@ -55,9 +45,8 @@ impl PolicyDatabase for PostgresPolicies {
         query: &PolicyQuery,
         bindings: &Bindings,
     ) -> Result<QueryAnswer, Unanswered> {
-        let names = Names { dictionary: &self.dictionary, base_url: &self.base_url };
         let of = query.column_type();
-        let rendered = render::render(query.select(), of, bindings, &names);
+        let rendered = render::render(query.select(), of, bindings, self.readers.names());
         let rendered = rendered.ok_or(Unanswered::Failed)?;
         let time = POLICY_QUERY_TIME.min(*self.left.lock().unwrap_or_else(PoisonError::into_inner));
         if time.is_zero() {

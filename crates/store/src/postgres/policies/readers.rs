@@ -10,13 +10,15 @@ use firewarden_access::{QueryAnswer, Unanswered};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
-use super::render::Rendered;
+use super::render::{Names, Rendered};
 use super::session::{Ended, Session};
+use crate::engine::dictionary::Dictionary;
 use crate::limits::{POLICY_QUERIES_WAITING_MAX, POLICY_READERS_MAX};
 use crate::postgres::connect::Connector;
 
 /// Connections, and who waits for one.
 pub(crate) struct PostgresReaders {
+    names: Names,
     pool: Arc<Pool>,
     places: Arc<Semaphore>,
     waiting: AtomicUsize,
@@ -29,11 +31,21 @@ struct Pool {
 
 impl PostgresReaders {
     /// At most so many connections, none of which is opened yet.
-    pub(crate) fn new(connector: Connector, readers: usize) -> Self {
-        let readers = readers.clamp(1, POLICY_READERS_MAX);
+    pub(crate) fn new(
+        connector: Connector,
+        dictionary: Arc<Dictionary>,
+        base_url: String,
+        readers: usize,
+    ) -> Self {
+        let names = Names { dictionary, base_url };
         let pool = Arc::new(Pool { connector, idle: Mutex::default() });
-        let places = Arc::new(Semaphore::new(readers));
-        Self { pool, places, waiting: AtomicUsize::new(0) }
+        let places = Arc::new(Semaphore::new(readers.clamp(1, POLICY_READERS_MAX)));
+        Self { names, pool, places, waiting: AtomicUsize::new(0) }
+    }
+
+    /// What a query is rendered with.
+    pub(super) fn names(&self) -> &Names {
+        &self.names
     }
 
     /// Whether there is a connection, or can be: one is opened if there is none, so that the first

@@ -6,6 +6,7 @@
 //! version takes alike, or refuses.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use firewarden_access::policy_query::{
     Bindings, Cast, Column, Comparison, Expression, Function, Join, Literal, Operator, Rows,
@@ -45,11 +46,11 @@ impl Parameter {
 }
 
 /// What a rendering needs to know of this database.
-pub(crate) struct Names<'a> {
+pub(crate) struct Names {
     /// The numbers of types.
-    pub(crate) dictionary: &'a Dictionary,
+    pub(crate) dictionary: Arc<Dictionary>,
     /// References below it are local.
-    pub(crate) base_url: &'a str,
+    pub(crate) base_url: String,
 }
 
 /// Rows of a result that are looked at: more than one are several.
@@ -62,7 +63,7 @@ pub(crate) fn render(
     select: &Select,
     of: Option<ValueType>,
     bindings: &Bindings,
-    names: &Names<'_>,
+    names: &Names,
 ) -> Option<Rendered> {
     let rendered = Rendered { sql: String::new(), parameters: Vec::new() };
     let mut renderer = Renderer { bindings, names, base_url: None, rendered };
@@ -89,7 +90,7 @@ fn is_returned(of: Option<ValueType>) -> bool {
 
 struct Renderer<'a> {
     bindings: &'a Bindings,
-    names: &'a Names<'a>,
+    names: &'a Names,
     /// The number of the parameter that has the base URL.
     base_url: Option<usize>,
     rendered: Rendered,
@@ -111,7 +112,7 @@ impl Renderer<'_> {
         match self.base_url {
             Some(number) => self.put(&format!("${number}")),
             None => {
-                self.bind(Parameter::Text(self.names.base_url.to_owned()));
+                self.bind(Parameter::Text(self.names.base_url.clone()));
                 self.base_url = Some(self.rendered.parameters.len());
             }
         }

@@ -9,6 +9,7 @@ use tokio_postgres::Client;
 use super::super::*;
 use crate::body::BodyParts;
 use crate::database::Session;
+use crate::engine::dictionary::Dictionary;
 use crate::postgres::connect::{Connector, Purpose};
 use crate::postgres::connection::PostgresConnection;
 use crate::{PostgresUrl, Store, StoreSettings};
@@ -20,7 +21,6 @@ pub(super) struct Database {
     pub(super) connector: Connector,
     pub(super) owner: Client,
     pub(super) readers: Arc<PostgresReaders>,
-    pub(super) dictionary: Arc<Dictionary>,
 }
 
 /// How many connections for rules a test has.
@@ -51,17 +51,21 @@ impl Database {
             });
             Arc::new(registered.join().unwrap())
         });
-        let readers = Arc::new(PostgresReaders::new(connector.clone(), READERS as usize));
-        Some(Self { connector, owner, readers, dictionary })
+        let readers = readers(connector.clone(), dictionary);
+        Some(Self { connector, owner, readers })
     }
 
     /// The database, as one request's rules may ask it.
     pub(super) fn policies(&self) -> PostgresPolicies {
-        PostgresPolicies::new(&self.readers, &self.dictionary, &BASE_URL.into())
+        PostgresPolicies::new(&self.readers)
+    }
+
+    pub(super) fn dictionary(&self) -> &Arc<Dictionary> {
+        &self.readers.names().dictionary
     }
 
     fn code(&self, of: ResourceType) -> i32 {
-        i32::try_from(self.dictionary.resource_type(of)).unwrap()
+        i32::try_from(self.dictionary().resource_type(of)).unwrap()
     }
 
     pub(super) async fn put(&self, resource: &Value) {
@@ -88,6 +92,11 @@ impl Database {
     pub(super) async fn tried(&self, query: &str, request: &Value) -> Tested {
         tried(&self.policies(), query, request).await
     }
+}
+
+pub(super) fn readers(connector: Connector, dictionary: Arc<Dictionary>) -> Arc<PostgresReaders> {
+    let readers = READERS as usize;
+    Arc::new(PostgresReaders::new(connector, dictionary, BASE_URL.to_owned(), readers))
 }
 
 pub(super) async fn tried(database: &dyn PolicyDatabase, query: &str, request: &Value) -> Tested {

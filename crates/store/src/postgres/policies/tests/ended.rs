@@ -111,10 +111,10 @@ async fn without_postgresql_no_rule_holds() {
     let nowhere = tempfile::tempdir().unwrap();
     let url = format!("postgres:///nothing?host={}&user=nobody", nowhere.path().display());
     let connector = Connector::parse(&url).unwrap();
-    let readers = Arc::new(PostgresReaders::new(connector, READERS as usize));
+    let readers = readers(connector, Arc::clone(database.dictionary()));
     readers.check().await.unwrap_err();
     for _ in 0..2 * POLICY_READERS_MAX {
-        let policies = PostgresPolicies::new(&readers, &database.dictionary, &BASE_URL.into());
+        let policies = PostgresPolicies::new(&readers);
         let tested = pin!(tried(&policies, "select true", &json!({}))).await;
         assert_eq!(tested.trace["failing"], json!({"query": "ended in an error"}));
     }

@@ -32,7 +32,7 @@ async fn make_role(database: &Database) {
     let make = "DO $$ BEGIN CREATE ROLE firewarden_policies NOLOGIN;
         EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$";
     database.owner.batch_execute(make).await.unwrap();
-    database.owner.batch_execute(&installation(&database.dictionary)).await.unwrap();
+    database.owner.batch_execute(&installation(database.dictionary())).await.unwrap();
 }
 
 async fn session(database: &Database) -> Session {
@@ -109,9 +109,9 @@ async fn what_is_installed_on_postgresql_again_is_not_made_again() {
         row.get::<_, String>(0)
     };
     let before = made().await;
-    database.owner.batch_execute(&installation(&database.dictionary)).await.unwrap();
+    database.owner.batch_execute(&installation(database.dictionary())).await.unwrap();
     assert_eq!(made().await, before);
-    let other = installation(&database.dictionary).replace("FROM '", "FROM 'other ");
+    let other = installation(database.dictionary()).replace("FROM '", "FROM 'other ");
     database.owner.batch_execute(&other).await.unwrap();
     assert_ne!(made().await, before);
 }
@@ -135,8 +135,8 @@ impl PolicyDatabase for Rendering<'_> {
         query: &PolicyQuery,
         bindings: &Bindings,
     ) -> Result<QueryAnswer, Unanswered> {
-        let names = Names { dictionary: &self.database.dictionary, base_url: BASE_URL };
-        let rendered = render::render(query.select(), query.column_type(), bindings, &names);
+        let names = self.database.readers.names();
+        let rendered = render::render(query.select(), query.column_type(), bindings, names);
         *self.rendered.lock().unwrap() = Some(rendered.unwrap());
         Err(Unanswered::Failed)
     }
@@ -155,7 +155,7 @@ async fn a_resource_is_found_on_postgresql_by_its_type_and_id() {
     let fill = format!(
         "INSERT INTO resource (type, id, version, updated, method, deleted, body)
         SELECT {}, 'p' || number, 1, 0, 1, 0, '{{}}' FROM generate_series(1, 5000) number",
-        database.dictionary.resource_type(ResourceType::parse("Patient").unwrap())
+        database.dictionary().resource_type(ResourceType::parse("Patient").unwrap())
     );
     database.owner.batch_execute(&fill).await.unwrap();
     database.owner.batch_execute("ANALYZE resource").await.unwrap();
