@@ -3,6 +3,7 @@
 
 pub(crate) mod connect;
 pub(crate) mod connection;
+pub(crate) mod lease;
 pub(crate) mod policies;
 pub(crate) mod schema;
 pub(crate) mod session;

@@ -31,7 +31,7 @@ pub(crate) fn installation(dictionary: &Dictionary) -> String {
         .replace("{schema}", SCHEMA)
         .replace("{view}", VIEW)
         .replace("{codes}", &codes.join(", "))
-        .replace("{types}", &types.join("|"));
+        .replace("{types}", &types.join(","));
     let mark = mark(&definitions);
     format!(
         "DO $install$ BEGIN

@@ -42,7 +42,11 @@ impl Session {
             tracing::warn!(%error, "the rules of policies have no connection");
             Unanswered::Failed
         })?;
-        tokio::spawn(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::warn!(%error, "a connection to PostgreSQL was lost");
+            }
+        });
         timeout(POLICY_SETUP_TIME, set_up(&client)).await.unwrap_or(Err(Unanswered::Failed))?;
         Ok(Self { client })
     }

@@ -12,7 +12,7 @@ use crate::database::Session;
 use crate::engine::dictionary::Dictionary;
 use crate::postgres::connect::{Connector, Purpose};
 use crate::postgres::connection::PostgresConnection;
-use crate::{PostgresUrl, Store, StoreSettings};
+use crate::postgres::schema;
 
 pub(super) const BASE_URL: &str = "http://localhost/fhir";
 
@@ -30,15 +30,13 @@ impl Database {
     /// A database with its tables and without rows. `None` where there is no PostgreSQL.
     pub(super) async fn open() -> Option<Self> {
         let made = Cluster::shared()?.database_from("policies", |made| {
-            Store::open(StoreSettings {
-                database: crate::Database::Postgres {
-                    url: PostgresUrl::parse(&made.url()).unwrap(),
-                },
-                base_url: BASE_URL.to_owned(),
-                secrets_key: zeroize::Zeroizing::new([7; 32]),
-                readers: 1,
-            })
-            .unwrap();
+            let connector = Connector::parse(&made.url()).unwrap();
+            let mut connection = PostgresConnection::open(&connector, Purpose::Schema).unwrap();
+            let transaction = connection.begin().unwrap();
+            schema::migrate(&transaction).unwrap();
+            let dictionary = Dictionary::register(&Session::Postgres(&transaction)).unwrap();
+            transaction.run_script(&installation(&dictionary)).unwrap();
+            transaction.commit().unwrap();
         });
         let connector = Connector::parse(&made.url()).unwrap();
         let (owner, connection) = connector.connect(Purpose::Schema).await.unwrap();
