@@ -10,12 +10,16 @@ use tokio_postgres::{Client, Error, Row};
 
 use super::permitted::{ROLE, SCHEMA, VIEW};
 use super::render::Rendered;
-use crate::limits::{POLICY_CANCEL_TIME, POLICY_SETUP_TIME};
+use crate::limits::{POLICY_CANCEL_TIME, POLICY_REQUEST_TIME, POLICY_SETUP_TIME};
 use crate::postgres::connect::{Connector, Purpose};
 
 /// What a session for policies is set up with besides what every one is: only what the catalogue
-/// has is found without its schema.
-const SETTINGS: &str = "SET search_path = pg_catalog, pg_temp";
+/// has is found without its schema. The server ends by itself what we did not end: later than we do,
+/// so that an end is known for ours.
+fn settings() -> String {
+    let time = POLICY_REQUEST_TIME.as_millis();
+    format!("SET search_path = pg_catalog, pg_temp; SET statement_timeout = {time}")
+}
 
 /// Whether the session may take on the role that reads nothing but the view. One that was made
 /// after the start was not given the view yet.
@@ -94,7 +98,7 @@ impl Session {
 }
 
 async fn set_up(client: &Client) -> Result<(), Unanswered> {
-    client.batch_execute(SETTINGS).await.map_err(failed)?;
+    client.batch_execute(&settings()).await.map_err(failed)?;
     let view = format!("{SCHEMA}.{VIEW}");
     let asked: [(&(dyn ToSql + Sync), Type); 2] = [(&ROLE, Type::NAME), (&view, Type::TEXT)];
     let taken = client.query_typed(MAY_TAKE_ROLE, &asked).await.map_err(failed)?;

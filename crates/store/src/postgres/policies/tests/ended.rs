@@ -45,7 +45,12 @@ async fn running(database: &Database) -> i64 {
 /// Waits until no connection runs anything. They answer then, and nothing runs at the server.
 async fn all_connections_come_back(database: &Database) {
     database.readers.all_idle(READERS).await;
-    assert_eq!(running(database).await, 0);
+    // A session tells how its query ended before it says that it is idle.
+    let mut looks = 0;
+    while running(database).await != 0 {
+        looks += 1;
+        assert!(looks < 1_000);
+    }
     let tested = database.tried("select 1", &request()).await;
     assert_eq!(verdict(&tested), "satisfied", "{}", tested.trace);
 }
