@@ -87,10 +87,8 @@ pub const POLICY_QUERIES_WAITING_MAX: usize = 256;
 pub const POLICY_QUERY_TIME: Duration = Duration::from_millis(250);
 /// How long all rules of one request may take together.
 pub const POLICY_REQUEST_TIME: Duration = Duration::from_millis(500);
-/// How long a policy's query on PostgreSQL waits for a lock.
-pub const POLICY_LOCK_TIME: Duration = Duration::from_millis(100);
-/// How long a connection for policies to PostgreSQL may take to be opened.
-pub const POLICY_CONNECT_TIME: Duration = Duration::from_secs(5);
+/// How long a new connection for policies to PostgreSQL may take to be set up.
+pub const POLICY_SETUP_TIME: Duration = Duration::from_secs(2);
 /// How long a policy's query that was ended is waited for, before its connection is closed.
 pub const POLICY_CANCEL_TIME: Duration = Duration::from_secs(1);
 /// Virtual machine instructions of SQLite between two looks at a policy's time.
