@@ -8,6 +8,7 @@ mod engine;
 mod error;
 mod fold;
 mod index;
+mod jobs;
 pub mod limits;
 mod matches;
 mod packed;
@@ -20,6 +21,7 @@ mod store;
 mod write;
 
 pub use error::{StoreError, WriteError};
+pub use jobs::{Job, JobEnd, JobGoes, JobLease, JobProgress, JobState, NewJob, ReindexStep};
 pub use postgres::url::{PostgresUrl, PostgresUrlError};
 pub use store::{
     Database, HistoryEntry, HistoryMethod, HistoryPageRead, HistoryRead, Read, SearchPage, Store,

@@ -1,8 +1,10 @@
-//! What is PostgreSQL's own: its URL and connections, its session, its schema.
+//! What is PostgreSQL's own: its URL and connections, its session, its schema, its dialect of
+//! policies.
 
 pub(crate) mod connect;
 pub(crate) mod connection;
 pub(crate) mod lease;
+pub(crate) mod policies;
 pub(crate) mod schema;
 pub(crate) mod session;
 #[cfg(test)]
