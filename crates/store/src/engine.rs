@@ -37,6 +37,7 @@ use crate::limits::{
 use crate::postgres;
 use crate::postgres::connect::{Connector, Purpose};
 use crate::postgres::connection::PostgresConnection;
+use crate::postgres::lease::Lease;
 use crate::postgres::policies::{PostgresPolicies, TypeCodes};
 use crate::prepare::Preparer;
 use crate::seal::{Seal, Unsealed};
@@ -49,7 +50,7 @@ use crate::{
 use dictionary::Dictionary;
 use point::PointReaders;
 use pool::{Pool, Reading};
-use writer::Writer;
+use writer::{Done, Writer};
 use writing::{Home, NotCommitted, Writing};
 
 /// An open database.
@@ -62,6 +63,8 @@ pub(crate) struct Engine {
     policies: Policies,
     writer: Writer,
     policy_version: Arc<AtomicU64>,
+    /// Where other nodes may change the policies as well.
+    lease: Option<Lease>,
     page_body_bytes_max: usize,
 }
 
@@ -83,6 +86,7 @@ struct Backends {
     points: Points,
     pool: Pool,
     policies: Policies,
+    lease: Option<Lease>,
 }
 
 /// What is found in a database when it is opened.
@@ -126,6 +130,7 @@ impl Engine {
             points: Points::Inline(PointReaders::new(points.map_err(unavailable)?)),
             pool: Pool::new(searchers.map_err(unavailable)?),
             policies: Policies::Sqlite(Arc::new(policies.map_err(unavailable)?)),
+            lease: None,
         };
         let home = Home::Sqlite { path, lock: Some(lock) };
         Self::start((home, writing), backends, base_url, opened)
@@ -165,6 +170,7 @@ impl Engine {
                 points: Points::Pooled,
                 pool: Pool::new((0..readers.clamp(1, READERS_MAX)).map(reader).collect()),
                 policies,
+                lease: Some(Lease::start(connector.clone())?),
             };
             Self::start((home, writing), backends, base_url, opened)
         };
@@ -185,7 +191,7 @@ impl Engine {
             seal: seal.clone(),
             policy_version: policy_version.clone(),
         })?;
-        let Backends { points, pool, policies } = backends;
+        let Backends { points, pool, policies, lease } = backends;
         let page_body_bytes_max = PAGE_BODY_BYTES_MAX;
         Ok(Self {
             base_url,
@@ -196,12 +202,25 @@ impl Engine {
             policies,
             writer,
             policy_version,
+            lease,
             page_body_bytes_max,
         })
     }
 
-    pub(crate) fn policy_version(&self) -> u64 {
-        self.policy_version.load(Ordering::Acquire)
+    /// The version of the policies that may be gone by.
+    pub(crate) async fn policy_version(&self) -> Result<u64, StoreError> {
+        match &self.lease {
+            Some(lease) => lease.version().await,
+            None => Ok(self.policy_version.load(Ordering::Acquire)),
+        }
+    }
+
+    /// The version of the policies in the database.
+    pub(crate) async fn newest_policy_version(&self) -> Result<u64, StoreError> {
+        match &self.lease {
+            Some(lease) => lease.newest().await,
+            None => Ok(self.policy_version.load(Ordering::Acquire)),
+        }
     }
 
     pub(crate) async fn read(&self, target: &Target, rows: &RowFilter) -> Result<Read, StoreError> {
@@ -304,12 +323,22 @@ impl Engine {
             self.prepare_and_queue(request)?
         } else {
             // A long request would hold up the others of this runtime thread.
-            tokio::task::spawn_blocking(move || self.prepare_and_queue(request))
+            let engine = Arc::clone(&self);
+            tokio::task::spawn_blocking(move || engine.prepare_and_queue(request))
                 .await
                 .map_err(|_| WriteError::Unavailable("the request was not prepared".to_owned()))??
         };
         let lost = |_| WriteError::Unknown("the writer ended before it answered".to_owned());
-        answer.await.map_err(lost)?
+        let outcome = answer.await.map_err(lost)?;
+        if let Some(lease) = &self.lease {
+            match &outcome {
+                Ok(Done { policies: Some(version), .. }) => lease.acknowledged(*version).await,
+                // It is decided again, and not on the version that this node went by.
+                Err(WriteError::StaleDecision) => drop(lease.newest().await),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        outcome.map(|done| done.written)
     }
 
     fn prepare_and_queue(&self, request: WriteRequest) -> Result<writer::Answer, WriteError> {
@@ -348,7 +377,11 @@ impl Engine {
 
     /// Ends the writer after what is queued, and moves the log into the database.
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
-        self.writer.close().await
+        let closed = self.writer.close().await;
+        if let Some(lease) = &self.lease {
+            lease.close().await;
+        }
+        closed
     }
 }
 

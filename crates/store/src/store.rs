@@ -201,13 +201,13 @@ impl Store {
     /// It is not older than any change that was acknowledged before this was asked, whichever
     /// server made it. While that cannot be known there is none.
     pub async fn policy_version(&self) -> Result<u64, StoreError> {
-        Ok(self.engine.policy_version())
+        self.engine.policy_version().await
     }
 
     /// The version of the policies that the database has now, acknowledged or not: what is read
     /// between two equal ones is all of that version.
     pub async fn newest_policy_version(&self) -> Result<u64, StoreError> {
-        Ok(self.engine.policy_version())
+        self.engine.newest_policy_version().await
     }
 
     /// What the rules of `sql` policies ask, for one request.

@@ -20,7 +20,17 @@ use crate::prepare::{Prepared, PreparedWrite};
 use crate::seal::Seal;
 use crate::{StoreError, WriteError, Written};
 
-type Outcome = Result<Vec<Written>, WriteError>;
+type Outcome = Result<Done, WriteError>;
+
+/// What came of a request that was done.
+#[derive(Debug)]
+pub(crate) struct Done {
+    /// What came of its writes.
+    pub written: Vec<Written>,
+    /// The version of the policies that it made, if it changed them: it is acknowledged when every
+    /// node goes by it.
+    pub policies: Option<u64>,
+}
 
 /// Where the fate of a queued request arrives.
 pub(crate) type Answer = oneshot::Receiver<Outcome>;
@@ -331,7 +341,8 @@ impl Batch<'_> {
                 }
                 session.mark("RELEASE SAVEPOINT request")?;
                 self.index.extend(applied.index);
-                Ok(Ok(applied.written))
+                let policies = applied.policies_changed.then_some(self.policies);
+                Ok(Ok(Done { written: applied.written, policies }))
             }
             // A refusal may come of a search that failed for the same reason.
             Err(_) if session.is_in_conflict() => Err(Failure::Conflict),

@@ -6,10 +6,11 @@
 mod keeping;
 mod nodes;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::mpsc;
+use std::thread;
 
+use tokio::runtime;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::connect::{Connector, Purpose};
@@ -17,12 +18,12 @@ use crate::StoreError;
 use crate::limits::{LEASE_OVER, LEASE_START_TIME, LEASE_TIME, LEASE_WAIT};
 use keeping::Keeper;
 
-/// This node's lease. It is kept in the background until it is closed or dropped.
+/// This node's lease. It is kept on a thread of its own, which no other work holds up, until it is
+/// closed or dropped.
 pub(crate) struct Lease {
     held: watch::Receiver<Held>,
     asked: watch::Sender<Asked>,
     known_to_all: watch::Receiver<u64>,
-    keeping: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// What is known of the version.
@@ -42,6 +43,11 @@ impl Held {
     fn now(&self) -> Option<u64> {
         self.version.filter(|_| self.until.is_some_and(|until| Instant::now() < until))
     }
+
+    fn unknown(&self) -> StoreError {
+        let why = self.fault.as_deref().unwrap_or("the database does not answer in time");
+        StoreError::Unavailable(format!("the version of the policies is not known: {why}"))
+    }
 }
 
 /// What the keeper is asked for.
@@ -56,23 +62,48 @@ struct Asked {
 }
 
 impl Lease {
-    /// Connects, and waits for the first lease.
-    pub(crate) async fn start(connector: Connector) -> Result<Self, StoreError> {
-        let connected = connector.connect(Purpose::Lease).await?;
+    /// Connects, and waits for the first lease on the caller's thread.
+    pub(crate) fn start(connector: Connector) -> Result<Self, StoreError> {
         let (held_by, held) = watch::channel(Held::default());
         let (asked, asks) = watch::channel(Asked::default());
         let (known_by, known_to_all) = watch::channel(0);
-        let keeper = Keeper::new(connector, held_by, asks, known_by)?;
-        let keeping = Mutex::new(Some(tokio::spawn(keeper.keep(connected))));
-        let lease = Self { held, asked, known_to_all, keeping };
-        let mut held = lease.held.clone();
-        // Later on a fault may pass; at the start it is told.
-        let first = held.wait_for(|held| held.version.is_some() || held.fault.is_some());
-        match timeout(LEASE_START_TIME, first).await {
-            Ok(Ok(held)) if held.fault.is_none() => {}
-            Ok(_) | Err(_) => return Err(lease.unknown()),
+        let keeper = Keeper::new(connector.clone(), held_by, asks, known_by)?;
+        let lease = Self { held, asked, known_to_all };
+        let (told, first) = mpsc::channel();
+        let watched = lease.held.clone();
+        let no_thread = |error: std::io::Error| StoreError::Unavailable(error.to_string());
+        let runtime =
+            runtime::Builder::new_current_thread().enable_all().build().map_err(no_thread)?;
+        let keep = async move {
+            match connector.connect(Purpose::Lease).await {
+                Ok(connected) => {
+                    let first = Self::first(watched, told);
+                    tokio::join!(keeper.keep(connected), first);
+                }
+                Err(error) => drop(told.send(Err(error))),
+            }
+        };
+        thread::Builder::new()
+            .name("store-lease".to_owned())
+            .spawn(move || runtime.block_on(keep))
+            .map_err(no_thread)?;
+        // Whoever connects has a limit of its own for each of the servers.
+        match first.recv() {
+            Ok(outcome) => outcome.map(|()| lease),
+            Err(_) => Err(lease.unknown()),
         }
-        Ok(lease)
+    }
+
+    /// Tells of the first lease. Later on a fault may pass; at the start it is told.
+    async fn first(mut held: watch::Receiver<Held>, told: mpsc::Sender<Result<(), StoreError>>) {
+        let first = held.wait_for(|held| held.version.is_some() || held.fault.is_some());
+        let outcome = match timeout(LEASE_START_TIME, first).await {
+            Ok(Ok(held)) if held.fault.is_none() => Ok(()),
+            Ok(Ok(held)) => Err(held.unknown()),
+            Ok(Err(_)) | Err(_) => Err(Held::default().unknown()),
+        };
+        // Who started it waits for this.
+        let _ = told.send(outcome);
     }
 
     /// A version that is not older than any change acknowledged before this was asked.
@@ -117,26 +148,13 @@ impl Lease {
     /// Gives the lease up: nothing is decided any more, and nobody waits for this node.
     pub(crate) async fn close(&self) {
         self.asked.send_modify(|asked| asked.close = true);
-        let keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(mut keeping) = keeping
-            && timeout(LEASE_TIME, &mut keeping).await.is_err()
-        {
-            keeping.abort();
-        }
+        let mut held = self.held.clone();
+        // The keeper lets go of what it holds when it has ended.
+        let ended = async { while held.changed().await.is_ok() {} };
+        drop(timeout(LEASE_TIME, ended).await);
     }
 
     fn unknown(&self) -> StoreError {
-        let fault = self.held.borrow().fault.clone();
-        let why = fault.unwrap_or_else(|| "the database does not answer in time".to_owned());
-        StoreError::Unavailable(format!("the version of the policies is not known: {why}"))
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        let keeping = self.keeping.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let Some(keeping) = keeping.take() {
-            keeping.abort();
-        }
+        self.held.borrow().unknown()
     }
 }

@@ -77,6 +77,9 @@ impl Keeper {
                 warn!(fault, "the lease on the policies is lost: nothing is decided without one");
             }
             self.held.send_modify(|held| held.fault = Some(fault));
+            if self.asks.borrow().close || self.asks.has_changed().is_err() {
+                return;
+            }
             sleep(wait).await;
             wait = (wait * 2).min(LEASE_RETRY_MAX);
         }
@@ -208,8 +211,8 @@ async fn leave(
     mut asks: watch::Receiver<Asked>,
 ) {
     if asks.wait_for(|asked| asked.close).await.is_err() {
-        // Nobody is there to hold the lease: the task is about to end.
-        return pending().await;
+        // It was dropped.
+        return;
     }
     // INVARIANT: the lease ends before others are told not to wait for it.
     held.send_modify(|held| {
