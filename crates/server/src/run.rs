@@ -118,10 +118,8 @@ async fn serve_opened(
     stop: impl Future<Output = ()>,
     started: impl FnOnce(&Started),
 ) -> Result<(), ServeError> {
-    let unreadable = |error| ServeError::Database {
-        path: app.settings.database_path.display().to_string(),
-        error,
-    };
+    let unreadable =
+        |error| ServeError::Database { place: app.settings.database.to_string(), error };
     jobs::own_types_are_indexed(app).await.map_err(unreadable)?;
     let generated_secret = bootstrap::root_client(app).await?;
     if let Some(path) = &app.settings.init_bundle {

@@ -28,6 +28,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use firewarden_access::{PermittedSearch, PolicyDatabase, Reach, RowFilter};
 use firewarden_fhir::{HistoryPage, ResourceType, Target, Version};
 use rusqlite::Connection;
+use tokio::runtime::Handle;
 
 use crate::condition::looks_up;
 use crate::database::{Reader, Session, unavailable};
@@ -50,7 +51,7 @@ use crate::{
 use dictionary::Dictionary;
 use point::PointReaders;
 use pool::{Pool, Reading};
-use writer::{Done, Writer};
+use writer::Writer;
 use writing::{Home, NotCommitted, Writing};
 
 /// An open database.
@@ -62,10 +63,16 @@ pub(crate) struct Engine {
     pool: Pool,
     policies: Policies,
     writer: Writer,
-    policy_version: Arc<AtomicU64>,
-    /// Where other nodes may change the policies as well.
-    lease: Option<Lease>,
+    policy_version: PolicyVersion,
     page_body_bytes_max: usize,
+}
+
+/// Who knows the version of the policies.
+enum PolicyVersion {
+    /// This process alone changes it.
+    Own(Arc<AtomicU64>),
+    /// Other nodes change it as well.
+    Leased(Arc<Lease>),
 }
 
 /// Where one resource is read.
@@ -86,7 +93,7 @@ struct Backends {
     points: Points,
     pool: Pool,
     policies: Policies,
-    lease: Option<Lease>,
+    lease: Option<Arc<Lease>>,
 }
 
 /// What is found in a database when it is opened.
@@ -143,7 +150,8 @@ impl Engine {
         secrets_key: &[u8; 32],
         readers: usize,
     ) -> Result<Self, StoreError> {
-        let runtime = tokio::runtime::Handle::try_current().ok();
+        let runtime = Handle::try_current();
+        let runtime = runtime.map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let open = || {
             let mut schema = PostgresConnection::open(&connector, Purpose::Schema)?;
             let transaction = schema.begin().map_err(unavailable)?;
@@ -159,18 +167,17 @@ impl Engine {
             let readers_of_policies =
                 postgres::policies::PolicyReaders::new(Box::new(connector.clone()), readers);
             let readers_of_policies = Arc::new(readers_of_policies);
-            if let Some(runtime) = &runtime {
-                let warmed = Arc::clone(&readers_of_policies);
-                runtime.spawn(async move { warmed.warm().await });
-            }
+            let warmed = Arc::clone(&readers_of_policies);
+            runtime.spawn(async move { warmed.warm().await });
             let policies = Policies::Postgres { readers: readers_of_policies, code };
             let writing = home.open().map_err(unavailable)?;
+            let lease = Some(Arc::new(Lease::begin(&runtime, connector.clone())?));
             let reader = |_| Reader::Postgres(connector.clone(), None);
             let backends = Backends {
                 points: Points::Pooled,
                 pool: Pool::new((0..readers.clamp(1, READERS_MAX)).map(reader).collect()),
                 policies,
-                lease: Some(Lease::start(connector.clone())?),
+                lease,
             };
             Self::start((home, writing), backends, base_url, opened)
         };
@@ -184,14 +191,19 @@ impl Engine {
         base_url: String,
         Opened { seal, dictionary, policy_version }: Opened,
     ) -> Result<Self, StoreError> {
+        let Backends { points, pool, policies, lease } = backends;
         let writer = Writer::start(writer::Start {
+            others: lease.clone(),
             home,
             writing,
             dictionary: dictionary.clone(),
             seal: seal.clone(),
             policy_version: policy_version.clone(),
         })?;
-        let Backends { points, pool, policies, lease } = backends;
+        let policy_version = match lease {
+            Some(lease) => PolicyVersion::Leased(lease),
+            None => PolicyVersion::Own(policy_version),
+        };
         let page_body_bytes_max = PAGE_BODY_BYTES_MAX;
         Ok(Self {
             base_url,
@@ -202,24 +214,21 @@ impl Engine {
             policies,
             writer,
             policy_version,
-            lease,
             page_body_bytes_max,
         })
     }
 
-    /// The version of the policies that may be gone by.
     pub(crate) async fn policy_version(&self) -> Result<u64, StoreError> {
-        match &self.lease {
-            Some(lease) => lease.version().await,
-            None => Ok(self.policy_version.load(Ordering::Acquire)),
+        match &self.policy_version {
+            PolicyVersion::Own(version) => Ok(version.load(Ordering::Acquire)),
+            PolicyVersion::Leased(lease) => lease.version().await,
         }
     }
 
-    /// The version of the policies in the database.
     pub(crate) async fn newest_policy_version(&self) -> Result<u64, StoreError> {
-        match &self.lease {
-            Some(lease) => lease.newest().await,
-            None => Ok(self.policy_version.load(Ordering::Acquire)),
+        match &self.policy_version {
+            PolicyVersion::Own(version) => Ok(version.load(Ordering::Acquire)),
+            PolicyVersion::Leased(lease) => lease.newest().await,
         }
     }
 
@@ -330,15 +339,14 @@ impl Engine {
         };
         let lost = |_| WriteError::Unknown("the writer ended before it answered".to_owned());
         let outcome = answer.await.map_err(lost)?;
-        if let Some(lease) = &self.lease {
-            match &outcome {
-                Ok(Done { policies: Some(version), .. }) => lease.acknowledged(*version).await,
-                // It is decided again, and not on the version that this node went by.
-                Err(WriteError::StaleDecision) => drop(lease.newest().await),
-                Ok(_) | Err(_) => {}
-            }
+        if let (Err(WriteError::StaleDecision), PolicyVersion::Leased(lease)) =
+            (&outcome, &self.policy_version)
+        {
+            // It is decided again, and not on the version that this node went by. Where that fails,
+            // the next decision tells.
+            drop(lease.newest().await);
         }
-        outcome.map(|done| done.written)
+        outcome
     }
 
     fn prepare_and_queue(&self, request: WriteRequest) -> Result<writer::Answer, WriteError> {
@@ -378,7 +386,7 @@ impl Engine {
     /// Ends the writer after what is queued, and moves the log into the database.
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
         let closed = self.writer.close().await;
-        if let Some(lease) = &self.lease {
+        if let PolicyVersion::Leased(lease) = &self.policy_version {
             lease.close().await;
         }
         closed

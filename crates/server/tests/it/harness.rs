@@ -127,7 +127,8 @@ fn read(folder: &Path, settings: &[(&str, &str)]) -> Result<Settings, String> {
             .chain(settings.iter().copied())
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-    flags.insert("DATABASE_URL".to_owned(), format!("sqlite:{}", database.display()));
+    let file = || format!("sqlite:{}", database.display());
+    flags.entry("DATABASE_URL".to_owned()).or_insert_with(file);
     let sources = Sources {
         flags,
         environment: &|_| None,

@@ -60,6 +60,7 @@ pub(crate) type Connection =
     tokio_postgres::Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>;
 
 impl Connector {
+    /// Reads an operator's URL.
     #[cfg(test)]
     pub(crate) fn parse(url: &str) -> Result<Self, StoreError> {
         let url = PostgresUrl::parse(url);

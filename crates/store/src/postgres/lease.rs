@@ -6,24 +6,30 @@
 mod keeping;
 mod nodes;
 
-use std::sync::mpsc;
-use std::thread;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::runtime;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio_postgres::Client;
 
-use super::connect::{Connector, Purpose};
+#[cfg(test)]
+use super::connect::Purpose;
+use super::connect::{Connection, Connector};
 use crate::StoreError;
-use crate::limits::{LEASE_OVER, LEASE_START_TIME, LEASE_TIME, LEASE_WAIT};
+#[cfg(test)]
+use crate::limits::LEASE_START_TIME;
+use crate::limits::{LEASE_OVER, LEASE_TIME, LEASE_WAIT};
 use keeping::Keeper;
 
-/// This node's lease. It is kept on a thread of its own, which no other work holds up, until it is
-/// closed or dropped.
+/// This node's lease. It is kept in the background until it is closed or dropped.
 pub(crate) struct Lease {
     held: watch::Receiver<Held>,
     asked: watch::Sender<Asked>,
     known_to_all: watch::Receiver<u64>,
+    keeping: Mutex<Option<JoinHandle<()>>>,
+    runtime: Handle,
 }
 
 /// What is known of the version.
@@ -43,11 +49,6 @@ impl Held {
     fn now(&self) -> Option<u64> {
         self.version.filter(|_| self.until.is_some_and(|until| Instant::now() < until))
     }
-
-    fn unknown(&self) -> StoreError {
-        let why = self.fault.as_deref().unwrap_or("the database does not answer in time");
-        StoreError::Unavailable(format!("the version of the policies is not known: {why}"))
-    }
 }
 
 /// What the keeper is asked for.
@@ -62,48 +63,38 @@ struct Asked {
 }
 
 impl Lease {
-    /// Connects, and waits for the first lease on the caller's thread.
-    pub(crate) fn start(connector: Connector) -> Result<Self, StoreError> {
+    /// Connects, and waits for the first lease.
+    #[cfg(test)]
+    pub(crate) async fn start(connector: Connector) -> Result<Self, StoreError> {
+        let connected = connector.connect(Purpose::Lease).await?;
+        let lease = Self::kept_on(&Handle::current(), connector, Some(connected))?;
+        let mut held = lease.held.clone();
+        // Later on a fault may pass; at the start it is told.
+        let first = held.wait_for(|held| held.version.is_some() || held.fault.is_some());
+        match timeout(LEASE_START_TIME, first).await {
+            Ok(Ok(held)) if held.fault.is_none() => {}
+            Ok(_) | Err(_) => return Err(lease.unknown()),
+        }
+        Ok(lease)
+    }
+
+    /// Begins to keep the lease, and does not wait for the first one: whoever asks for the version
+    /// does.
+    pub(crate) fn begin(runtime: &Handle, connector: Connector) -> Result<Self, StoreError> {
+        Self::kept_on(runtime, connector, None)
+    }
+
+    fn kept_on(
+        runtime: &Handle,
+        connector: Connector,
+        connected: Option<(Client, Connection)>,
+    ) -> Result<Self, StoreError> {
         let (held_by, held) = watch::channel(Held::default());
         let (asked, asks) = watch::channel(Asked::default());
         let (known_by, known_to_all) = watch::channel(0);
-        let keeper = Keeper::new(connector.clone(), held_by, asks, known_by)?;
-        let lease = Self { held, asked, known_to_all };
-        let (told, first) = mpsc::channel();
-        let watched = lease.held.clone();
-        let no_thread = |error: std::io::Error| StoreError::Unavailable(error.to_string());
-        let runtime =
-            runtime::Builder::new_current_thread().enable_all().build().map_err(no_thread)?;
-        let keep = async move {
-            match connector.connect(Purpose::Lease).await {
-                Ok(connected) => {
-                    let first = Self::first(watched, told);
-                    tokio::join!(keeper.keep(connected), first);
-                }
-                Err(error) => drop(told.send(Err(error))),
-            }
-        };
-        thread::Builder::new()
-            .name("store-lease".to_owned())
-            .spawn(move || runtime.block_on(keep))
-            .map_err(no_thread)?;
-        // Whoever connects has a limit of its own for each of the servers.
-        match first.recv() {
-            Ok(outcome) => outcome.map(|()| lease),
-            Err(_) => Err(lease.unknown()),
-        }
-    }
-
-    /// Tells of the first lease. Later on a fault may pass; at the start it is told.
-    async fn first(mut held: watch::Receiver<Held>, told: mpsc::Sender<Result<(), StoreError>>) {
-        let first = held.wait_for(|held| held.version.is_some() || held.fault.is_some());
-        let outcome = match timeout(LEASE_START_TIME, first).await {
-            Ok(Ok(held)) if held.fault.is_none() => Ok(()),
-            Ok(Ok(held)) => Err(held.unknown()),
-            Ok(Err(_)) | Err(_) => Err(Held::default().unknown()),
-        };
-        // Who started it waits for this.
-        let _ = told.send(outcome);
+        let keeper = Keeper::new(connector, held_by, asks, known_by)?;
+        let keeping = Mutex::new(Some(runtime.spawn(keeper.keep(connected))));
+        Ok(Self { held, asked, known_to_all, keeping, runtime: runtime.clone() })
     }
 
     /// A version that is not older than any change acknowledged before this was asked.
@@ -145,16 +136,42 @@ impl Lease {
         }
     }
 
+    /// Does something after that, as a task of its own.
+    pub(crate) fn after_acknowledgement(
+        self: &Arc<Self>,
+        version: u64,
+        then: impl FnOnce() + Send + 'static,
+    ) {
+        let lease = Arc::clone(self);
+        self.runtime.spawn(async move {
+            lease.acknowledged(version).await;
+            then();
+        });
+    }
+
     /// Gives the lease up: nothing is decided any more, and nobody waits for this node.
     pub(crate) async fn close(&self) {
         self.asked.send_modify(|asked| asked.close = true);
-        let mut held = self.held.clone();
-        // The keeper lets go of what it holds when it has ended.
-        let ended = async { while held.changed().await.is_ok() {} };
-        drop(timeout(LEASE_TIME, ended).await);
+        let keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut keeping) = keeping
+            && timeout(LEASE_TIME, &mut keeping).await.is_err()
+        {
+            keeping.abort();
+        }
     }
 
     fn unknown(&self) -> StoreError {
-        self.held.borrow().unknown()
+        let fault = self.held.borrow().fault.clone();
+        let why = fault.unwrap_or_else(|| "the database does not answer in time".to_owned());
+        StoreError::Unavailable(format!("the version of the policies is not known: {why}"))
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let keeping = self.keeping.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(keeping) = keeping.take() {
+            keeping.abort();
+        }
     }
 }

@@ -57,8 +57,7 @@ impl Keeper {
     }
 
     /// Keeps the lease until it is closed.
-    pub(super) async fn keep(mut self, connected: (Client, Connection)) {
-        let mut connected = Some(connected);
+    pub(super) async fn keep(mut self, mut connected: Option<(Client, Connection)>) {
         let mut wait = LEASE_RETRY_MIN;
         loop {
             let connection = match connected.take() {

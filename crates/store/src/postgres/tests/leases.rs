@@ -12,7 +12,7 @@ use crate::postgres::connect::{Connector, Purpose};
 use crate::postgres::lease::Lease;
 
 async fn lease(url: &str) -> Lease {
-    Lease::start(Connector::parse(url).unwrap()).unwrap()
+    Lease::start(Connector::parse(url).unwrap()).await.unwrap()
 }
 
 /// Changes the policies, as a writer does.
@@ -240,6 +240,6 @@ async fn no_version_comes_twice_though_the_database_went_back() {
 async fn a_lease_on_a_database_without_our_tables_is_refused_with_the_reason() {
     let Some(database) = super::empty_database() else { return };
     let connector = Connector::parse(&database.url()).unwrap();
-    let refused = Lease::start(connector).err().unwrap().to_string();
+    let refused = Lease::start(connector).await.err().unwrap().to_string();
     assert!(refused.contains("relation \"node\" does not exist"), "{refused}");
 }
