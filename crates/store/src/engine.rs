@@ -330,12 +330,21 @@ impl Engine {
             self.prepare_and_queue(request)?
         } else {
             // A long request would hold up the others of this runtime thread.
-            tokio::task::spawn_blocking(move || self.prepare_and_queue(request))
+            let engine = Arc::clone(&self);
+            tokio::task::spawn_blocking(move || engine.prepare_and_queue(request))
                 .await
                 .map_err(|_| WriteError::Unavailable("the request was not prepared".to_owned()))??
         };
         let lost = |_| WriteError::Unknown("the writer ended before it answered".to_owned());
-        answer.await.map_err(lost)?
+        let outcome = answer.await.map_err(lost)?;
+        if let (Err(WriteError::StaleDecision), PolicyVersion::Leased(lease)) =
+            (&outcome, &self.policy_version)
+        {
+            // It is decided again, and not on the version that this node went by. Where that fails,
+            // the next decision tells.
+            drop(lease.newest().await);
+        }
+        outcome
     }
 
     fn prepare_and_queue(&self, request: WriteRequest) -> Result<writer::Answer, WriteError> {

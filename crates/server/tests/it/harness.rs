@@ -126,7 +126,9 @@ fn read(folder: &Path, settings: &[(&str, &str)]) -> Result<Settings, String> {
             .chain(settings.iter().copied())
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-    flags.extend(database_settings(folder));
+    for (name, value) in database_settings(folder) {
+        flags.entry(name).or_insert(value);
+    }
     let sources = Sources {
         flags,
         environment: &|_| None,
