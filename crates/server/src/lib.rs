@@ -39,6 +39,7 @@ mod run;
 mod secrets_key;
 mod tls;
 
+mod jobs;
 pub mod limits;
 pub mod settings;
 

@@ -112,3 +112,13 @@ pub const SHADOW_S_MAX: Duration = Duration::from_secs(1);
 pub const SHADOWS_COUNTED_MAX: usize = 1_000;
 /// Examples that are kept of each kind, of each of these policies.
 pub const SHADOW_EXAMPLES_MAX: usize = 20;
+/// Jobs that one process runs at a time.
+pub const JOBS_AT_ONCE: usize = 2;
+/// How often a process looks for a job that waits.
+pub const JOB_LOOK_S: Duration = Duration::from_secs(1);
+/// Looks for jobs between two times that ended ones are forgotten.
+pub const JOB_LOOKS_BETWEEN_SWEEPS: u64 = 3_600;
+/// How long a job rests at most after a step, for others to write.
+pub const JOB_REST_S_MAX: Duration = Duration::from_millis(200);
+/// How often a start looks whether what it needs is indexed.
+pub const INDEX_LOOK_S: Duration = Duration::from_millis(50);

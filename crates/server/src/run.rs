@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use firewarden_identity::{Identity, NotAnAllowance, OutboundAllow};
 use firewarden_interactions::ServerKey;
-use firewarden_store::{Store, StoreError, StoreSettings};
+use firewarden_store::{Database, Store, StoreError, StoreSettings};
 use tokio::net::TcpSocket;
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
@@ -18,6 +18,7 @@ use crate::body_memory::BodyMemory;
 use crate::bootstrap::{self, BootstrapError};
 use crate::configuration::Configuration;
 use crate::directory::StoredDirectory;
+use crate::jobs::JobRunner;
 use crate::meters::Meters;
 use crate::own_types::SecretHasher;
 use crate::secrets_key::{self, SecretsKeyError};
@@ -25,7 +26,7 @@ use crate::settings::{Settings, SettingsError};
 use crate::shadow::ShadowWatch;
 use crate::tls::{self, TlsError};
 use crate::traces::Traces;
-use crate::{limits, listen, logging, sessions};
+use crate::{jobs, limits, listen, logging, sessions};
 
 /// Why the server did not start. Each is one line that says what to mend.
 #[derive(Debug, thiserror::Error)]
@@ -40,10 +41,10 @@ pub enum ServeError {
     #[error(transparent)]
     SecretsKey(#[from] SecretsKeyError),
     /// The database cannot be opened or read.
-    #[error("the database `{path}`: {error}")]
+    #[error("the database `{place}`: {error}")]
     Database {
-        /// Which.
-        path: String,
+        /// Where it is, without a password.
+        place: String,
         /// Why.
         error: StoreError,
     },
@@ -99,7 +100,9 @@ pub async fn serve(
         warn!("dev mode: administrators may act as any user and are told of decisions");
     }
     let app = Arc::new(open(settings, public_url).await?);
+    let jobs = JobRunner::start(Arc::clone(&app));
     let served = serve_opened(&app, socket, tls, stop, started).await;
+    jobs.stop().await;
     // Also when it did not start: what holds the database lets go of it before the end is told.
     if let Err(error) = app.store.close().await {
         warn!(%error, "the database was not closed in order; nothing acknowledged is lost");
@@ -115,6 +118,9 @@ async fn serve_opened(
     stop: impl Future<Output = ()>,
     started: impl FnOnce(&Started),
 ) -> Result<(), ServeError> {
+    let unreadable =
+        |error| ServeError::Database { place: app.settings.database.to_string(), error };
+    jobs::own_types_are_indexed(app).await.map_err(unreadable)?;
     let generated_secret = bootstrap::root_client(app).await?;
     if let Some(path) = &app.settings.init_bundle {
         bootstrap::init_bundle(app, path).await?;
@@ -144,17 +150,20 @@ fn bound_socket(address: SocketAddr) -> std::io::Result<TcpSocket> {
 }
 
 async fn open(settings: Settings, public_url: String) -> Result<App, ServeError> {
-    let path = settings.database_path.display().to_string();
-    let database = |error| ServeError::Database { path: path.clone(), error };
+    let place = settings.database.to_string();
+    let database = |error| ServeError::Database { place: place.clone(), error };
     let outbound = OutboundAllow::parse(&settings.outbound_allow.join(","))?;
-    let secrets_key = match &settings.secrets_key {
-        Some(key) => key.clone(),
-        None => secrets_key::beside(&settings.database_path)?,
+    let secrets_key = match (&settings.secrets_key, &settings.database) {
+        (Some(key), _) => key.clone(),
+        (None, Database::Sqlite { path }) => secrets_key::beside(path)?,
+        (None, Database::Postgres { .. }) => {
+            return Err(SettingsError::new("SECRETS_KEY", "needed with PostgreSQL").into());
+        }
     };
     let server_key = ServerKey::new(secrets_key.as_slice());
     let base_url = format!("{public_url}/fhir");
     let store = Store::open(StoreSettings {
-        path: settings.database_path.clone(),
+        database: settings.database.clone(),
         base_url: base_url.clone(),
         secrets_key,
         readers: std::thread::available_parallelism().map_or(2, |n| n.get()).max(2) * 2,

@@ -18,7 +18,7 @@ use firewarden_fhir::search::{Handling, ParseSearch, SearchQuery};
 use firewarden_fhir::{
     Id, IfMatch, Interaction, Resource, ResourceType, SearchForm, Target, Timestamp,
 };
-use firewarden_store::{Change, Read, Store, StoreSettings, Stored, Write, WriteRequest};
+use firewarden_store::{Change, Database, Read, Store, StoreSettings, Stored, Write, WriteRequest};
 use serde_json::{Map, Value, json};
 use tokio::runtime::Runtime;
 
@@ -97,7 +97,7 @@ fn observed(n: usize) -> Write {
 
 async fn loaded(folder: &Path) -> Store {
     let settings = StoreSettings {
-        path: folder.join("db"),
+        database: Database::Sqlite { path: folder.join("db") },
         base_url: BASE_URL.to_owned(),
         secrets_key: zeroize::Zeroizing::new([7; 32]),
         readers: 2,

@@ -8,9 +8,11 @@ mod engine;
 mod error;
 mod fold;
 mod index;
+mod jobs;
 pub mod limits;
 mod matches;
 mod packed;
+mod postgres;
 mod prepare;
 mod seal;
 mod sort;
@@ -19,8 +21,10 @@ mod store;
 mod write;
 
 pub use error::{StoreError, WriteError};
+pub use jobs::{Job, JobEnd, JobGoes, JobLease, JobProgress, JobState, NewJob, ReindexStep};
+pub use postgres::url::{PostgresUrl, PostgresUrlError};
 pub use store::{
-    HistoryEntry, HistoryMethod, HistoryPageRead, HistoryRead, Read, SearchPage, Store,
+    Database, HistoryEntry, HistoryMethod, HistoryPageRead, HistoryRead, Read, SearchPage, Store,
     StoreSettings, Stored,
 };
 pub use write::{Change, Matching, SecretChange, Write, WriteRequest, Written};

@@ -1,5 +1,7 @@
 //! The store's face.
 
+mod jobs;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -7,18 +9,44 @@ use firewarden_access::{PermittedSearch, PolicyDatabase, RowFilter};
 use firewarden_fhir::{HistoryPage, ResourceType, Target, Timestamp, Version};
 
 use crate::engine::Engine;
+use crate::postgres::url::PostgresUrl;
 use crate::{StoreError, WriteError, WriteRequest, Written};
 
 /// How a store is opened.
 pub struct StoreSettings {
-    /// The SQLite file; its folder is made if it is not there.
-    pub path: PathBuf,
+    /// Where it is.
+    pub database: Database,
     /// The server's FHIR base URL: references below it are local.
     pub base_url: String,
     /// The key that seals secrets at rest (AES-256-GCM).
     pub secrets_key: zeroize::Zeroizing<[u8; 32]>,
     /// Connections for reading.
     pub readers: usize,
+}
+
+/// A database.
+#[derive(Clone, Debug)]
+pub enum Database {
+    /// A file of SQLite's; its folder is made if it is not there.
+    Sqlite {
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// A database of a PostgreSQL server, encoded in UTF8. It may be empty.
+    Postgres {
+        /// The operator's URL, with its password.
+        url: PostgresUrl,
+    },
+}
+
+/// Where it is, without a password.
+impl std::fmt::Display for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite { path } => write!(f, "{}", path.display()),
+            Self::Postgres { url } => write!(f, "{url}"),
+        }
+    }
 }
 
 /// The resources at rest. A handle: cheap to clone.
@@ -108,8 +136,8 @@ pub enum HistoryMethod {
 }
 
 impl Store {
-    /// Opens the database, and creates or migrates it where needed. Refused when another process
-    /// has it open.
+    /// Opens the database, and creates or migrates it where needed. A SQLite file is refused
+    /// when another process has it open.
     pub fn open(settings: StoreSettings) -> Result<Self, StoreError> {
         Ok(Self { engine: Arc::new(Engine::open(settings)?) })
     }
@@ -168,15 +196,23 @@ impl Store {
         self.engine.secrets(target, rows).await
     }
 
-    /// The current version of the policies: grows with every change to our own types but
-    /// `Session`.
-    pub fn policy_version(&self) -> u64 {
-        self.engine.policy_version()
+    /// The version of the policies: it grows with every change to our own types but `Session`.
+    ///
+    /// It is not older than any change that was acknowledged before this was asked, whichever
+    /// server made it. While that cannot be known there is none.
+    pub async fn policy_version(&self) -> Result<u64, StoreError> {
+        self.engine.policy_version().await
+    }
+
+    /// The version of the policies that the database has now, acknowledged or not: what is read
+    /// between two equal ones is all of that version.
+    pub async fn newest_policy_version(&self) -> Result<u64, StoreError> {
+        self.engine.newest_policy_version().await
     }
 
     /// What the rules of `sql` policies ask, for one request.
     pub fn policy_database(&self) -> Arc<dyn PolicyDatabase> {
-        Arc::new(self.engine.policies())
+        self.engine.policies()
     }
 
     /// Requests that wait for the writer: for metrics.
@@ -186,7 +222,7 @@ impl Store {
 
     /// Whether the store can read and write now: for readiness.
     pub async fn check(&self) -> Result<(), StoreError> {
-        self.engine.check()
+        self.engine.check().await
     }
 
     /// Finishes the queued writes, refuses later ones, and leaves the database in one file.

@@ -3,8 +3,8 @@
 use firewarden_access::SystemTask;
 use firewarden_store::{Change, Matching, Store, Write, WriteError, Written};
 
+use super::searches::query;
 use crate::opened::*;
-use crate::searches::query;
 
 /// The write, on what that search finds.
 pub(crate) fn when(search: &str, write: Write) -> Write {
@@ -137,7 +137,7 @@ async fn of_many_conditional_creations_at_once_one_creates() {
         }
     }
     assert_eq!(created, 1);
-    let all = crate::searches::page(store, &query("Patient?identifier=urn:new|1")).await;
+    let all = super::searches::page(store, &query("Patient?identifier=urn:new|1")).await;
     assert_eq!(all.matches.len(), 1);
 }
 
@@ -204,7 +204,7 @@ async fn a_conditional_update_is_held_to_its_version() {
 async fn only_what_a_conditional_write_changes_makes_decisions_stale() {
     let Opened { store, .. } = &open();
     write(store, vec![create("User/u", "{}")]).await.unwrap();
-    assert_eq!(store.policy_version(), 1);
+    assert_eq!(store.policy_version().await.unwrap(), 1);
     for (one, version) in [
         (when("User?_id=u", create("User/new", "{}")), 1),
         (when("User?_id=none", delete("User/new")), 1),
@@ -212,6 +212,6 @@ async fn only_what_a_conditional_write_changes_makes_decisions_stale() {
         (when("User?_id=u", delete("User/new")), 3),
     ] {
         write(store, vec![one]).await.unwrap();
-        assert_eq!(store.policy_version(), version);
+        assert_eq!(store.policy_version().await.unwrap(), version);
     }
 }
