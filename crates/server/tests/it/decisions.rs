@@ -124,6 +124,7 @@ async fn leave_behind(folder: &Path, policies: &[(&str, Value)]) {
     let writes = policies.iter().map(write).collect();
     let request = WriteRequest { policy_version: None, now: Timestamp::UNIX_EPOCH, writes };
     store.write(request).await.unwrap();
+    store.close().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
