@@ -15,7 +15,7 @@ mod reindex;
 mod remembered;
 mod row;
 mod search;
-mod secrets;
+pub(crate) mod secrets;
 #[cfg(test)]
 mod tests;
 mod writer;

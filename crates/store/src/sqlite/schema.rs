@@ -2,19 +2,25 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::StoreError;
 use crate::database::unavailable;
+use crate::{Migrated, StoreError};
 
 /// The steps, the first leading from an empty database to version 1. A released step is never
 /// changed; a new one is added.
 const STEPS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
+/// This program's version.
+pub(crate) const KNOWN: i64 = STEPS.len() as i64;
+
+/// The version of a database; 0 of an empty one.
+pub(crate) fn version(connection: &Connection) -> Result<i64, StoreError> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(unavailable)
+}
+
 /// Brings the database to this program's version, each step in a transaction of its own. A newer
 /// database is refused: this program does not know what it would break.
-pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    let version = |c: &Connection| c.pragma_query_value(None, "user_version", |r| r.get(0));
-    let stored: i64 = version(connection).map_err(unavailable)?;
-    let known = STEPS.len() as i64;
+pub(crate) fn migrate(connection: &mut Connection) -> Result<Migrated, StoreError> {
+    let (stored, known) = (version(connection)?, KNOWN);
     if stored > known {
         return Err(StoreError::Unavailable(format!(
             "the database has schema version {stored}, this program knows up to {known}: \
@@ -25,7 +31,7 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     for (number, step) in steps {
         apply(connection, number, step).map_err(unavailable)?;
     }
-    Ok(())
+    Ok(Migrated { from: stored, to: known })
 }
 
 fn apply(connection: &mut Connection, number: i64, step: &str) -> rusqlite::Result<()> {
