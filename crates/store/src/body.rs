@@ -4,7 +4,7 @@ use firewarden_fhir::{Target, Timestamp, Version, instant_text};
 use serde_json::{Map, Value};
 
 /// A body but for its `versionId` and `lastUpdated`, already JSON: the writer joins texts.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct BodyParts {
     /// Up to the version's digits.
     head: String,

@@ -13,6 +13,7 @@ mod jobs;
 pub mod limits;
 mod matches;
 mod packed;
+mod postgres;
 mod prepare;
 mod seal;
 mod sort;
@@ -25,9 +26,10 @@ pub use backup::{
 };
 pub use error::{StoreError, WriteError};
 pub use jobs::{Job, JobEnd, JobGoes, JobLease, JobProgress, JobState, NewJob, ReindexStep};
+pub use postgres::url::{PostgresUrl, PostgresUrlError};
 pub use sqlite::restore::Restore;
 pub use store::{
-    HistoryEntry, HistoryMethod, HistoryPageRead, HistoryRead, Read, SearchPage, Store,
+    Database, HistoryEntry, HistoryMethod, HistoryPageRead, HistoryRead, Read, SearchPage, Store,
     StoreSettings, Stored,
 };
 pub use write::{Change, Matching, SecretChange, Write, WriteRequest, Written};

@@ -13,6 +13,7 @@ use crate::seal::{NotSealed, Seal};
 use crate::{Change, Matching, SecretChange, Write, WriteError, WriteRequest};
 
 /// A request, ready for the writer.
+#[derive(Clone)]
 pub(crate) struct Prepared {
     pub policy_version: Option<u64>,
     pub now: Timestamp,
@@ -22,6 +23,7 @@ pub(crate) struct Prepared {
 }
 
 /// One write, ready.
+#[derive(Clone)]
 pub(crate) struct PreparedWrite {
     pub target: Target,
     pub matching: Option<Matching>,
@@ -36,6 +38,7 @@ impl PreparedWrite {
     }
 }
 
+#[derive(Clone)]
 pub(crate) enum PreparedChange {
     Create(Content),
     Put(Content, IfMatch),
@@ -43,6 +46,7 @@ pub(crate) enum PreparedChange {
 }
 
 /// New content, ready.
+#[derive(Clone)]
 pub(crate) struct Content {
     pub body: BodyParts,
     pub packed: Vec<u8>,
@@ -69,6 +73,7 @@ impl Content {
 }
 
 /// What happens to a secret, sealed already.
+#[derive(Clone)]
 pub(crate) enum SealedChange {
     Keep,
     Set(Vec<u8>),

@@ -16,7 +16,7 @@ use crate::database::{Session, unavailable};
 use crate::engine::secrets;
 use crate::limits::MANIFEST_BYTES_MAX;
 use crate::seal::Seal;
-use crate::{Change, Store, StoreSettings, Write, WriteRequest};
+use crate::{Change, Database, Store, StoreSettings, Write, WriteRequest};
 
 /// A restore that is asked for.
 pub struct Restore<'a> {
@@ -119,7 +119,7 @@ impl Restore<'_> {
     async fn end_sessions(&self, staged: &Staged) -> Result<u64, BackupError> {
         let Some(of) = ResourceType::parse("Session") else { return Ok(0) };
         let settings = StoreSettings {
-            path: staged.path.clone(),
+            database: Database::Sqlite { path: staged.path.clone() },
             base_url: "urn:firewarden:restore".to_owned(),
             secrets_key: self.secrets_key.clone(),
             readers: 1,

@@ -14,7 +14,7 @@ use crate::searches::{ids, page, query};
 const PATIENTS: usize = 450;
 
 fn raw(folder: &Path) -> rusqlite::Connection {
-    rusqlite::Connection::open(settings(folder).path).unwrap()
+    rusqlite::Connection::open(file(folder)).unwrap()
 }
 
 fn patient(number: usize) -> String {
