@@ -337,10 +337,11 @@ impl Engine {
         match &self.points {
             Points::Inline(points) => points.check()?,
             Points::Pooled => {
-                let version = |reading: &Reading<'_>| {
-                    writer::policy_version(reading.session).map(drop).map_err(unavailable)
+                let dictionary = self.dictionary.clone();
+                let current = move |reading: &Reading<'_>| {
+                    dictionary.require_current(reading.session).map_err(unavailable)
                 };
-                self.pool.look(version).await?;
+                self.pool.look(current).await?;
             }
         }
         self.writer.check()

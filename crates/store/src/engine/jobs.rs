@@ -2,7 +2,7 @@
 
 use super::chore::perform;
 use super::pool::Reading;
-use super::{Engine, reindex};
+use super::{Engine, dictionary, reindex};
 use crate::database::{Session, unavailable};
 use crate::jobs::table;
 use crate::{
@@ -110,10 +110,10 @@ impl Engine {
 
     /// The types whose resources are not all indexed, and which generation of indexes this is.
     pub(crate) async fn unindexed(&self) -> Result<(Vec<ResourceType>, u64), StoreError> {
-        let dictionary = self.dictionary.clone();
+        let known = self.dictionary.clone();
         let look = move |reading: &Reading<'_>| {
-            let types = dictionary.unindexed(reading.session).map_err(unavailable)?;
-            let generation = reindex::generation(reading.session).map_err(unavailable)?;
+            let types = known.unindexed(reading.session).map_err(unavailable)?;
+            let generation = dictionary::generation(reading.session).map_err(unavailable)?;
             Ok((types, generation))
         };
         self.pool.run(look).await
