@@ -14,6 +14,7 @@ mod decisions;
 mod discovery;
 mod edges;
 mod guide;
+mod jobs;
 mod opaque_tokens;
 mod operating;
 mod pages;
