@@ -15,7 +15,7 @@ mod reindex;
 mod remembered;
 mod row;
 mod search;
-mod secrets;
+pub(crate) mod secrets;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -370,10 +370,11 @@ impl Engine {
         match &self.points {
             Points::Inline(points) => points.check()?,
             Points::Pooled => {
-                let version = |reading: &Reading<'_>| {
-                    writer::policy_version(reading.session).map(drop).map_err(unavailable)
+                let dictionary = self.dictionary.clone();
+                let current = move |reading: &Reading<'_>| {
+                    dictionary.require_current(reading.session).map_err(unavailable)
                 };
-                self.pool.look(version).await?;
+                self.pool.look(current).await?;
             }
         }
         if let Policies::Postgres(readers) = &self.policies {

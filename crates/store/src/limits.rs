@@ -165,6 +165,10 @@ pub const JOBS_ENDED_MAX: usize = 1_000;
 pub const JOBS_LISTED_MAX: usize = 200;
 /// Characters of why a job failed.
 pub const JOB_ERROR_CHARACTERS_MAX: usize = 1_000;
+/// Bytes of the file that tells of a backup.
+pub const MANIFEST_BYTES_MAX: u64 = 64 * 1024;
+/// Resources of a type that are listed after a restore.
+pub const RIGHTS_LISTED_MAX: usize = 1_000;
 /// Versions whose values are selected anew at a time.
 pub const REINDEXED_TOGETHER_MAX: usize = 200;
 /// Bytes of bodies after which so few are enough.
