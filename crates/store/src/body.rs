@@ -4,7 +4,7 @@ use firewarden_fhir::{Target, Timestamp, Version, instant_text};
 use serde_json::{Map, Value};
 
 /// A body but for its `versionId` and `lastUpdated`, already JSON: the writer joins texts.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct BodyParts {
     /// Up to the version's digits.
     head: String,
@@ -36,6 +36,11 @@ impl BodyParts {
     /// The parts of the same content in another resource.
     pub(crate) fn moved(self, target: &Target) -> Self {
         Self { head: head(target), tail: self.tail }
+    }
+
+    /// How many bytes they have.
+    pub(crate) fn bytes(&self) -> usize {
+        self.head.len() + self.tail.len()
     }
 
     /// The whole body.

@@ -3,9 +3,11 @@
 mod allowance;
 mod apply;
 pub(crate) mod dictionary;
+mod dump;
 mod history;
 mod index_writes;
 mod judge;
+pub(crate) mod load;
 mod many;
 mod point;
 mod pool;
@@ -17,11 +19,12 @@ mod secrets;
 mod tests;
 mod writer;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use firewarden_access::{PermittedSearch, Reach, RowFilter};
-use firewarden_fhir::{HistoryPage, Target, Version};
+use firewarden_fhir::{HistoryPage, Resource, Target, Version};
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::condition::looks_up;
@@ -29,7 +32,7 @@ use crate::database::{Reader, Session, unavailable};
 use crate::limits::{
     PAGE_BODY_BYTES_MAX, READER_CACHE_KIB, READERS_MAX, WRITES_PREPARED_INLINE_MAX,
 };
-use crate::prepare::Preparer;
+use crate::prepare::{Content, Prepared, Preparer};
 use crate::seal::{Seal, Unsealed};
 use crate::sqlite::policies::{PolicyReaders, SqlitePolicies};
 use crate::sqlite::{connection, lock, schema};
@@ -53,6 +56,10 @@ pub(crate) struct Engine {
     writer: Writer,
     policy_version: Arc<AtomicU64>,
     page_body_bytes_max: usize,
+    /// Whether a load into it had not ended when it was opened.
+    index_unfinished: bool,
+    /// Where what is put in order is kept for a while.
+    folder: PathBuf,
 }
 
 impl Engine {
@@ -68,6 +75,7 @@ impl Engine {
         let dictionary = Arc::new(registered(&mut connection).map_err(unavailable)?);
         let session = Session::Sqlite(&connection);
         let version = writer::policy_version(&session).map_err(unavailable)?;
+        let index_unfinished = load::index_unfinished(&session).map_err(unavailable)?;
         let policy_version = Arc::new(AtomicU64::new(version));
         let readers = settings.readers.clamp(1, READERS_MAX);
         let open = |_| connection::open_reader(&settings.path, READER_CACHE_KIB);
@@ -95,6 +103,8 @@ impl Engine {
             writer,
             policy_version,
             page_body_bytes_max: PAGE_BODY_BYTES_MAX,
+            index_unfinished,
+            folder: load::folder_of(&settings.path),
         })
     }
 
@@ -202,11 +212,22 @@ impl Engine {
     }
 
     fn prepare_and_queue(&self, request: WriteRequest) -> Result<writer::Answer, WriteError> {
+        self.writer.queue(self.prepared(request)?)
+    }
+
+    fn prepared(&self, request: WriteRequest) -> Result<Prepared, WriteError> {
+        self.with_preparer(|preparer| preparer.request(request))
+    }
+
+    fn content(&self, target: &Target, resource: &Resource) -> Result<Content, WriteError> {
+        self.with_preparer(|preparer| preparer.content(target, resource, Vec::new()))
+    }
+
+    fn with_preparer<T>(&self, prepare: impl FnOnce(&Preparer<'_>) -> T) -> T {
         let code = |e: &firewarden_fhir::extract::Extracted| {
             self.dictionary.parameter(e.parameter.resource_type, &e.parameter.code)
         };
-        let preparer = Preparer { base_url: &self.base_url, seal: &self.seal, code: &code };
-        self.writer.queue(preparer.request(request)?)
+        prepare(&Preparer { base_url: &self.base_url, seal: &self.seal, code: &code })
     }
 
     /// The database as the policies of one request may ask it.

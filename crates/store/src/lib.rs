@@ -4,11 +4,13 @@ mod body;
 mod condition;
 mod cursor;
 mod database;
+mod dump;
 mod engine;
 mod error;
 mod fold;
 mod index;
 pub mod limits;
+mod load;
 mod matches;
 mod packed;
 mod prepare;
@@ -18,7 +20,9 @@ mod sqlite;
 mod store;
 mod write;
 
+pub use dump::{Dump, DumpError, Dumped};
 pub use error::{StoreError, WriteError};
+pub use load::{FileKey, KeptVersion, LoadItem, LoadRefusal, Loaded, Loader, PreparedLoad};
 pub use store::{
     HistoryEntry, HistoryMethod, HistoryPageRead, HistoryRead, Read, SearchPage, Store,
     StoreSettings, Stored,

@@ -11,6 +11,7 @@ use crate::seal::{NotSealed, Seal};
 use crate::{Change, Matching, SecretChange, Write, WriteError, WriteRequest};
 
 /// A request, ready for the writer.
+#[derive(Clone)]
 pub(crate) struct Prepared {
     pub policy_version: Option<u64>,
     pub now: Timestamp,
@@ -18,6 +19,7 @@ pub(crate) struct Prepared {
 }
 
 /// One write, ready.
+#[derive(Clone)]
 pub(crate) struct PreparedWrite {
     pub target: Target,
     pub matching: Option<Matching>,
@@ -32,6 +34,7 @@ impl PreparedWrite {
     }
 }
 
+#[derive(Clone)]
 pub(crate) enum PreparedChange {
     Create(Content),
     Put(Content, IfMatch),
@@ -39,6 +42,7 @@ pub(crate) enum PreparedChange {
 }
 
 /// New content, ready.
+#[derive(Clone)]
 pub(crate) struct Content {
     pub body: BodyParts,
     pub packed: Vec<u8>,
@@ -47,6 +51,11 @@ pub(crate) struct Content {
 }
 
 impl Content {
+    /// About how many bytes it has.
+    pub(crate) fn bytes(&self) -> usize {
+        self.body.bytes() + self.packed.len()
+    }
+
     /// The same content, made ready for another resource than it was.
     pub(crate) fn moved(self, from: &Target, to: &Target, seal: &Seal) -> Result<Self, NotSealed> {
         let secret = |(pointer, change): (String, SealedChange)| {
@@ -65,6 +74,7 @@ impl Content {
 }
 
 /// What happens to a secret, sealed already.
+#[derive(Clone)]
 pub(crate) enum SealedChange {
     Keep,
     Set(Vec<u8>),
@@ -99,7 +109,7 @@ impl Preparer<'_> {
         Ok(PreparedWrite { target, matching, rows, change })
     }
 
-    fn content(
+    pub(crate) fn content(
         &self,
         target: &Target,
         resource: &Resource,

@@ -35,6 +35,7 @@ pub struct Write {
 /// resource matches, [`Change::Create`] writes nothing, [`Change::Put`] replaces that resource, and
 /// [`Change::Delete`] deletes it. What is replaced or deleted must lie inside the rows of the
 /// write, or the write is refused with [`WriteError::OutsideRows`](crate::WriteError).
+#[derive(Clone)]
 pub struct Matching {
     /// What is looked for, in the rows that the caller may search.
     pub search: PermittedSearch,

@@ -11,10 +11,10 @@ use crate::packed::ParameterCode;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct IndexRow {
     table: Table,
-    type_code: TypeCode,
-    parameter: ParameterCode,
-    key: IndexKey,
-    resource: i64,
+    pub(crate) type_code: TypeCode,
+    pub(crate) parameter: ParameterCode,
+    pub(crate) key: IndexKey,
+    pub(crate) resource: i64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,6 +69,39 @@ impl IndexWrites {
         self.rows.extend(changes);
     }
 
+    /// Adds rows, in the order they come in.
+    pub(crate) fn insert(
+        rows: &[IndexRow],
+        session: &Session<'_>,
+        dictionary: &Dictionary,
+        systems: &mut Systems,
+    ) -> Done<()> {
+        for of_table in rows.chunk_by(|one, next| one.table == next.table) {
+            let Some(first) = of_table.first() else { continue };
+            let mut statement = session.prepare(sql(first.table, Move::Come))?;
+            for row in of_table {
+                execute(&mut statement, row, |key| number_of(key, session, dictionary, systems))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes every row of a type.
+    pub(crate) fn clear(session: &Session<'_>, type_code: TypeCode) -> Done<()> {
+        for table in [
+            "DELETE FROM string_index WHERE type = ?1",
+            "DELETE FROM token_index WHERE type = ?1",
+            "DELETE FROM reference_index WHERE type = ?1",
+            "DELETE FROM date_index WHERE type = ?1",
+            "DELETE FROM number_index WHERE type = ?1",
+            "DELETE FROM quantity_index WHERE type = ?1",
+            "DELETE FROM uri_index WHERE type = ?1",
+        ] {
+            session.run(table, [type_code])?;
+        }
+        Ok(())
+    }
+
     /// Writes them.
     pub(crate) fn write(
         self,
@@ -78,10 +111,7 @@ impl IndexWrites {
     ) -> Done<()> {
         for (row, change) in self.rows {
             let mut statement = session.prepare(sql(row.table, change))?;
-            execute(&mut statement, &row, |key| match key {
-                NumberOf::System(uri) => systems.code(session, uri),
-                NumberOf::Type(resource_type) => Ok(dictionary.resource_type(resource_type)),
-            })?;
+            execute(&mut statement, &row, |key| number_of(key, session, dictionary, systems))?;
         }
         Ok(())
     }
@@ -91,6 +121,18 @@ impl IndexWrites {
 enum NumberOf<'a> {
     System(&'a str),
     Type(firewarden_fhir::ResourceType),
+}
+
+fn number_of(
+    name: NumberOf<'_>,
+    session: &Session<'_>,
+    dictionary: &Dictionary,
+    systems: &mut Systems,
+) -> Done<i64> {
+    match name {
+        NumberOf::System(uri) => systems.code(session, uri),
+        NumberOf::Type(resource_type) => Ok(dictionary.resource_type(resource_type)),
+    }
 }
 
 fn execute(

@@ -14,6 +14,7 @@ use super::allowance::Allowance;
 use super::apply::{Failed, Tools, apply};
 use super::dictionary::{Dictionary, Systems};
 use super::index_writes::IndexWrites;
+use super::load::{self, LoadDone, LoadJob, LoadTask};
 use crate::database::{self, Failure, Session, unavailable};
 use crate::limits::{BATCH_REQUESTS_MAX, BATCH_WRITES_MAX, WRITE_QUEUE_REQUESTS_MAX};
 use crate::prepare::{Prepared, PreparedWrite};
@@ -28,6 +29,7 @@ pub(crate) type Answer = oneshot::Receiver<Outcome>;
 
 enum Message {
     Write(Job),
+    Load(LoadJob),
     Close(oneshot::Sender<Result<(), StoreError>>),
 }
 
@@ -85,6 +87,12 @@ impl Writer {
         }
     }
 
+    /// Queues a task of a load, when there is room for it.
+    pub(crate) async fn load(&self, job: LoadJob) -> Result<(), WriteError> {
+        let queued = self.queue.send(Message::Load(job)).await;
+        queued.map_err(|_| WriteError::Unavailable(CLOSED.to_owned()))
+    }
+
     /// Requests in the queue.
     pub(crate) fn waiting(&self) -> usize {
         self.queue.max_capacity() - self.queue.capacity()
@@ -139,11 +147,13 @@ enum BatchFailed {
 impl WriterThread {
     fn run(mut self, mut requests: mpsc::Receiver<Message>, lock: File) {
         while let Some(message) = requests.blocking_recv() {
-            let (jobs, close) = gather(message, &mut requests);
+            let (jobs, last) = gather(message, &mut requests);
             if !jobs.is_empty() {
                 self.batch(jobs);
             }
-            if let Some(answer) = close {
+            if let Some(Last::Load(job)) = last {
+                self.load(job);
+            } else if let Some(Last::Close(answer)) = last {
                 requests.close();
                 let outcome = self.checkpoint();
                 // The file is free before the close is answered.
@@ -170,6 +180,32 @@ impl WriterThread {
             // A caller that left does not undo its write.
             let _ = answer.send(outcome);
         }
+    }
+
+    /// Does a task of a load, in a transaction of its own.
+    fn load(&mut self, LoadJob { task, answer }: LoadJob) {
+        let outcome = self.commit_load(task).map_err(|failed| self.recover(failed)());
+        let _ = answer.send(outcome);
+    }
+
+    fn commit_load(&mut self, task: LoadTask) -> Result<LoadDone, BatchFailed> {
+        let before = BatchFailed::Before;
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.reopen().map_err(before)?,
+        };
+        let (connection, allowance) = self.connection.insert(connection);
+        let session = &Session::Sqlite(connection);
+        run(session, "BEGIN IMMEDIATE").map_err(before)?;
+        let tools = Tools { session, dictionary: &self.dictionary, seal: &self.seal, allowance };
+        let done = load::run(task, tools, &mut self.systems).map_err(before)?;
+        if done.policies_changed {
+            run(session, "UPDATE state SET policy_version = policy_version + 1").map_err(before)?;
+        }
+        let policies = policy_version(session).map_err(before)?;
+        run(session, "COMMIT").map_err(BatchFailed::AtCommit)?;
+        self.policy_version.store(policies, Ordering::Release);
+        Ok(done)
     }
 
     /// Applies the requests and commits those that were not refused. No answer leaves before.
@@ -237,17 +273,21 @@ impl WriterThread {
     }
 }
 
+/// What is done after a batch.
+enum Last {
+    Load(LoadJob),
+    Close(oneshot::Sender<Result<(), StoreError>>),
+}
+
 /// The first message and what waits behind it, up to the bounds of a batch.
-fn gather(
-    first: Message,
-    requests: &mut mpsc::Receiver<Message>,
-) -> (Vec<Job>, Option<oneshot::Sender<Result<(), StoreError>>>) {
+fn gather(first: Message, requests: &mut mpsc::Receiver<Message>) -> (Vec<Job>, Option<Last>) {
     let mut jobs = Vec::new();
     let mut writes = 0;
     let mut next = Some(first);
     while let Some(message) = next {
         match message {
-            Message::Close(answer) => return (jobs, Some(answer)),
+            Message::Load(job) => return (jobs, Some(Last::Load(job))),
+            Message::Close(answer) => return (jobs, Some(Last::Close(answer))),
             Message::Write(job) => {
                 writes += job.request.writes.len();
                 jobs.push(job);
