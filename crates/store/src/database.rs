@@ -11,6 +11,9 @@ use std::sync::atomic::AtomicBool;
 use rusqlite::Connection;
 
 use crate::StoreError;
+use crate::postgres::connect::{Connector, Purpose};
+use crate::postgres::connection::PostgresConnection;
+use crate::postgres::session::{self, PostgresRows, PostgresSession};
 use crate::sqlite::snapshot::Snapshot;
 
 pub(crate) use self::failure::{Failure, OptionalRow, Result, damaged, unavailable};
@@ -19,6 +22,8 @@ pub(crate) use self::value::{Column, FromColumn, Sql, Values};
 /// A connection for reading.
 pub(crate) enum Reader {
     Sqlite(Connection),
+    /// Connected when it is needed, and anew when it was lost.
+    Postgres(Connector, Option<PostgresConnection>),
 }
 
 impl Reader {
@@ -33,8 +38,57 @@ impl Reader {
                 let snapshot = Snapshot::begin_until(connection, over).map_err(unavailable)?;
                 query(&Session::Sqlite(snapshot.0))
             }
+            Self::Postgres(connector, kept) => {
+                let (found, ended) = in_snapshot(connected(connector, kept)?, query);
+                // One whose snapshot did not end is not what the next query is to see.
+                if !ended {
+                    *kept = None;
+                }
+                found
+            }
         }
     }
+
+    /// Runs one look that needs no snapshot.
+    pub(crate) fn look<T>(
+        &mut self,
+        over: &Arc<AtomicBool>,
+        look: impl FnOnce(&Session<'_>) -> std::result::Result<T, StoreError>,
+    ) -> std::result::Result<T, StoreError> {
+        match self {
+            Self::Sqlite(_) => self.read(over, look),
+            Self::Postgres(connector, kept) => {
+                look(&Session::Postgres(&connected(connector, kept)?.alone()))
+            }
+        }
+    }
+}
+
+/// What was found in a snapshot, and whether the snapshot has ended.
+fn in_snapshot<T>(
+    connection: &mut PostgresConnection,
+    query: impl FnOnce(&Session<'_>) -> std::result::Result<T, StoreError>,
+) -> (std::result::Result<T, StoreError>, bool) {
+    match connection.begin() {
+        Ok(session) => {
+            let found = query(&Session::Postgres(&session));
+            (found, session.roll_back().is_ok())
+        }
+        Err(failure) => (Err(unavailable(failure)), false),
+    }
+}
+
+/// The connection, if it lives, or a new one.
+fn connected<'k>(
+    connector: &Connector,
+    kept: &'k mut Option<PostgresConnection>,
+) -> std::result::Result<&'k mut PostgresConnection, StoreError> {
+    let living = kept.take().filter(|connection| !connection.is_lost());
+    let connection = match living {
+        Some(connection) => connection,
+        None => PostgresConnection::open(connector, Purpose::Read)?,
+    };
+    Ok(kept.insert(connection))
 }
 
 /// Where statements are run: within one snapshot, or within the transaction of writes.
@@ -44,28 +98,33 @@ impl Reader {
 #[derive(Clone, Copy)]
 pub(crate) enum Session<'c> {
     Sqlite(&'c Connection),
+    Postgres(&'c PostgresSession<'c>),
 }
 
 /// A statement, kept for the next time by the connection it belongs to.
 pub(crate) enum Statement<'s> {
     Sqlite(rusqlite::CachedStatement<'s>),
+    Postgres(&'s PostgresSession<'s>, tokio_postgres::Statement),
 }
 
 /// The rows of a statement, as they are found.
 pub(crate) enum Rows<'s> {
     Sqlite(rusqlite::Rows<'s>),
+    Postgres(PostgresRows<'s>),
 }
 
 /// One row.
 #[derive(Clone, Copy)]
 pub(crate) enum Row<'r> {
     Sqlite(&'r rusqlite::Row<'r>),
+    Postgres(&'r tokio_postgres::Row),
 }
 
 impl<'c> Session<'c> {
     pub(crate) fn prepare(&self, sql: &str) -> Result<Statement<'c>> {
         match self {
             Self::Sqlite(connection) => Ok(Statement::Sqlite(connection.prepare_cached(sql)?)),
+            Self::Postgres(session) => Ok(Statement::Postgres(session, session.prepare(sql)?)),
         }
     }
 
@@ -94,10 +153,38 @@ impl<'c> Session<'c> {
         self.prepare(sql)?.every(values, read)
     }
 
+    /// Runs a statement with each of several lists of values.
+    pub(crate) fn run_each(&self, sql: &str, lists: &[Vec<Sql<'_>>]) -> Result<()> {
+        match self.prepare(sql)? {
+            Statement::Sqlite(mut statement) => {
+                lists.iter().try_for_each(|list| sqlite::run_list(&mut statement, list))
+            }
+            Statement::Postgres(session, statement) => session.run_each(&statement, lists),
+        }
+    }
+
+    /// Runs statements that mark the way of a transaction, and have no values.
+    pub(crate) fn mark(&self, sql: &str) -> Result<()> {
+        match self {
+            Self::Sqlite(_) => self.run(sql, ()).map(drop),
+            Self::Postgres(session) => session.run_script(sql),
+        }
+    }
+
+    /// Whether some statement failed because of another transaction: then nothing of this one will
+    /// be done.
+    pub(crate) fn is_in_conflict(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            Self::Postgres(session) => session.is_in_conflict(),
+        }
+    }
+
     /// Whether a transaction is open: some errors end it.
     pub(crate) fn is_in_transaction(&self) -> bool {
         match self {
             Self::Sqlite(connection) => !connection.is_autocommit(),
+            Self::Postgres(session) => session.is_in_transaction(),
         }
     }
 }
@@ -106,6 +193,7 @@ impl Statement<'_> {
     pub(crate) fn run<'v>(&mut self, values: impl Values<'v>) -> Result<usize> {
         match self {
             Self::Sqlite(statement) => sqlite::run(statement, values),
+            Self::Postgres(session, statement) => session.run(statement, values),
         }
     }
 
@@ -116,6 +204,10 @@ impl Statement<'_> {
     ) -> Result<T> {
         match self {
             Self::Sqlite(statement) => sqlite::row(statement, values, read),
+            Self::Postgres(session, statement) => {
+                let row = session.row(statement, values)?.ok_or(Failure::NoRow)?;
+                read(Row::Postgres(&row))
+            }
         }
     }
 
@@ -124,6 +216,10 @@ impl Statement<'_> {
         values: impl Values<'v>,
         mut read: impl FnMut(Row<'_>) -> Result<T>,
     ) -> Result<Vec<T>> {
+        if let Self::Postgres(session, statement) = self {
+            let rows = session.every(statement, values)?;
+            return rows.iter().map(|row| read(Row::Postgres(row))).collect();
+        }
         let mut rows = self.rows(values)?;
         let mut every = Vec::new();
         while let Some(row) = rows.next()? {
@@ -136,6 +232,9 @@ impl Statement<'_> {
     pub(crate) fn rows<'v>(&mut self, values: impl Values<'v>) -> Result<Rows<'_>> {
         match self {
             Self::Sqlite(statement) => Ok(Rows::Sqlite(sqlite::rows(statement, values)?)),
+            Self::Postgres(session, statement) => {
+                Ok(Rows::Postgres(session.rows(statement, values)?))
+            }
         }
     }
 }
@@ -144,6 +243,7 @@ impl Rows<'_> {
     pub(crate) fn next(&mut self) -> Result<Option<Row<'_>>> {
         match self {
             Self::Sqlite(rows) => Ok(rows.next()?.map(Row::Sqlite)),
+            Self::Postgres(rows) => Ok(rows.next()?.map(Row::Postgres)),
         }
     }
 }
@@ -153,6 +253,7 @@ impl<'r> Row<'r> {
     pub(crate) fn column(self, index: usize) -> Result<Column<'r>> {
         match self {
             Self::Sqlite(row) => sqlite::column(row, index),
+            Self::Postgres(row) => session::column(row, index),
         }
     }
 

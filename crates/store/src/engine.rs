@@ -18,41 +18,50 @@ mod secrets;
 #[cfg(test)]
 mod tests;
 mod writer;
+mod writing;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use firewarden_access::{PermittedSearch, Reach, RowFilter};
+use async_trait::async_trait;
+use firewarden_access::policy_query::{Bindings, PolicyQuery};
+use firewarden_access::{
+    PermittedSearch, PolicyDatabase, QueryAnswer, Reach, RowFilter, Unanswered,
+};
 use firewarden_fhir::{HistoryPage, Resource, Target, Version};
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
 
 use crate::condition::looks_up;
-use crate::database::{Reader, Session, unavailable};
+use crate::database::{Reader, unavailable};
 use crate::limits::{
     PAGE_BODY_BYTES_MAX, READER_CACHE_KIB, READERS_MAX, WRITES_PREPARED_INLINE_MAX,
 };
+use crate::postgres;
+use crate::postgres::connect::{Connector, Purpose};
+use crate::postgres::connection::PostgresConnection;
 use crate::prepare::{Content, Prepared, Preparer};
 use crate::seal::{Seal, Unsealed};
 use crate::sqlite::policies::{PolicyReaders, SqlitePolicies};
 use crate::sqlite::{connection, lock, schema};
 use crate::{
-    HistoryPageRead, HistoryRead, Read, SearchPage, StoreError, StoreSettings, Stored, WriteError,
-    WriteRequest, Written,
+    Database, HistoryPageRead, HistoryRead, Read, SearchPage, StoreError, StoreSettings, Stored,
+    WriteError, WriteRequest, Written,
 };
 use dictionary::Dictionary;
 use point::PointReaders;
 use pool::{Pool, Reading};
 use writer::Writer;
+use writing::{Home, NotCommitted, Writing};
 
 /// An open database.
 pub(crate) struct Engine {
     base_url: String,
     seal: Arc<Seal>,
     dictionary: Arc<Dictionary>,
-    points: PointReaders,
+    points: Points,
     pool: Pool,
-    policy_readers: Arc<PolicyReaders>,
+    policies: Policies,
     writer: Writer,
     policy_version: Arc<AtomicU64>,
     page_body_bytes_max: usize,
@@ -62,49 +71,141 @@ pub(crate) struct Engine {
     folder: PathBuf,
 }
 
+/// Where one resource is read.
+enum Points {
+    /// On the caller's own thread: it takes some microseconds.
+    Inline(PointReaders),
+    /// Where everything else is.
+    Pooled,
+}
+
+/// Who answers the rules of `sql` policies.
+enum Policies {
+    Sqlite(Arc<PolicyReaders>),
+    None,
+}
+
+/// Rules that nobody answers.
+#[derive(Debug)]
+struct NoPolicies;
+
+#[async_trait]
+impl PolicyDatabase for NoPolicies {
+    async fn evaluate(&self, _: &PolicyQuery, _: &Bindings) -> Result<QueryAnswer, Unanswered> {
+        Err(Unanswered::Failed)
+    }
+}
+
+struct Backends {
+    points: Points,
+    pool: Pool,
+    policies: Policies,
+    folder: PathBuf,
+}
+
+/// What is found in a database when it is opened.
+struct Opened {
+    seal: Arc<Seal>,
+    dictionary: Arc<Dictionary>,
+    policy_version: Arc<AtomicU64>,
+    index_unfinished: bool,
+}
+
 impl Engine {
     /// Opens the database, and creates or migrates it where needed.
     pub(crate) fn open(settings: StoreSettings) -> Result<Self, StoreError> {
-        let lock = lock::lock(&settings.path)?;
-        let mut connection = connection::open_writer(&settings.path).map_err(unavailable)?;
+        let StoreSettings { database, base_url, secrets_key, readers } = settings;
+        match database {
+            Database::Sqlite { path } => Self::open_sqlite(path, base_url, &secrets_key, readers),
+            Database::Postgres { url } => {
+                let connector = Connector::new(url)?;
+                Self::open_postgres(connector, base_url, &secrets_key, readers)
+            }
+        }
+    }
+
+    fn open_sqlite(
+        path: PathBuf,
+        base_url: String,
+        secrets_key: &[u8; 32],
+        readers: usize,
+    ) -> Result<Self, StoreError> {
+        let lock = lock::lock(&path)?;
+        let mut connection = connection::open_writer(&path).map_err(unavailable)?;
         schema::migrate(&mut connection)?;
-        let seal = Seal::new(&settings.secrets_key)
-            .map_err(|_| StoreError::Unavailable("the secrets key cannot be used".to_owned()))?;
-        let seal = Arc::new(seal);
-        secrets::check_key(&Session::Sqlite(&connection), &seal)?;
-        let dictionary = Arc::new(registered(&mut connection).map_err(unavailable)?);
-        let session = Session::Sqlite(&connection);
-        let version = writer::policy_version(&session).map_err(unavailable)?;
-        let index_unfinished = load::index_unfinished(&session).map_err(unavailable)?;
-        let policy_version = Arc::new(AtomicU64::new(version));
-        let readers = settings.readers.clamp(1, READERS_MAX);
-        let open = |_| connection::open_reader(&settings.path, READER_CACHE_KIB);
+        let mut writing = Writing::sqlite(connection).map_err(unavailable)?;
+        let opened = opened(&mut writing, secrets_key)?;
+        let readers = readers.clamp(1, READERS_MAX);
+        let open = |_| connection::open_reader(&path, READER_CACHE_KIB);
         let points: Result<Vec<Connection>, _> = (0..readers).map(open).collect();
         let searchers: Result<Vec<_>, _> =
             (0..readers).map(|number| open(number).map(Reader::Sqlite)).collect();
-        let policy_readers =
-            PolicyReaders::open(&settings.path, &settings.base_url, &dictionary, readers)
-                .map_err(unavailable)?;
+        let policies = PolicyReaders::open(&path, &base_url, &opened.dictionary, readers);
+        let backends = Backends {
+            points: Points::Inline(PointReaders::new(points.map_err(unavailable)?)),
+            pool: Pool::new(searchers.map_err(unavailable)?),
+            policies: Policies::Sqlite(Arc::new(policies.map_err(unavailable)?)),
+            folder: load::folder_of(&path),
+        };
+        let home = Home::Sqlite { path, lock: Some(lock) };
+        Self::start((home, writing), backends, base_url, opened)
+    }
+
+    /// It waits for answers on a thread of its own, so that a task of a runtime may call it.
+    fn open_postgres(
+        connector: Connector,
+        base_url: String,
+        secrets_key: &[u8; 32],
+        readers: usize,
+    ) -> Result<Self, StoreError> {
+        let open = || {
+            let mut schema = PostgresConnection::open(&connector, Purpose::Schema)?;
+            let transaction = schema.begin().map_err(unavailable)?;
+            postgres::schema::migrate(&transaction)?;
+            transaction.commit().map_err(unavailable)?;
+            let home = Home::Postgres(connector.clone());
+            let opened = opened(&mut Writing::Postgres(schema), secrets_key)?;
+            let writing = home.open().map_err(unavailable)?;
+            let reader = |_| Reader::Postgres(connector.clone(), None);
+            let backends = Backends {
+                points: Points::Pooled,
+                pool: Pool::new((0..readers.clamp(1, READERS_MAX)).map(reader).collect()),
+                policies: Policies::None,
+                folder: PathBuf::new(),
+            };
+            Self::start((home, writing), backends, base_url, opened)
+        };
+        let ended = || StoreError::Unavailable("the database was not opened".to_owned());
+        std::thread::scope(|threads| threads.spawn(open).join().unwrap_or_else(|_| Err(ended())))
+    }
+
+    fn start(
+        (home, writing): (Home, Writing),
+        backends: Backends,
+        base_url: String,
+        Opened { seal, dictionary, policy_version, index_unfinished }: Opened,
+    ) -> Result<Self, StoreError> {
         let writer = Writer::start(writer::Start {
-            connection,
-            path: settings.path.clone(),
-            lock,
+            home,
+            writing,
             dictionary: dictionary.clone(),
             seal: seal.clone(),
             policy_version: policy_version.clone(),
         })?;
+        let Backends { points, pool, policies, folder } = backends;
+        let page_body_bytes_max = PAGE_BODY_BYTES_MAX;
         Ok(Self {
-            base_url: settings.base_url,
+            base_url,
             seal,
             dictionary,
-            points: PointReaders::new(points.map_err(unavailable)?),
-            pool: Pool::new(searchers.map_err(unavailable)?),
-            policy_readers: Arc::new(policy_readers),
+            points,
+            pool,
+            policies,
             writer,
             policy_version,
-            page_body_bytes_max: PAGE_BODY_BYTES_MAX,
+            page_body_bytes_max,
             index_unfinished,
-            folder: load::folder_of(&settings.path),
+            folder,
         })
     }
 
@@ -114,8 +215,15 @@ impl Engine {
 
     pub(crate) async fn read(&self, target: &Target, rows: &RowFilter) -> Result<Read, StoreError> {
         if matches!(rows.reach(), Reach::Everything) {
-            let read = |reading: &Reading<'_>| point::any(reading, &self.dictionary, target);
-            return self.points.look(read);
+            return match &self.points {
+                Points::Inline(points) => {
+                    points.look(|reading| point::any(reading, &self.dictionary, target))
+                }
+                Points::Pooled => {
+                    let (dictionary, at) = (self.dictionary.clone(), target.clone());
+                    self.pool.look(move |reading| point::any(reading, &dictionary, &at)).await
+                }
+            };
         }
         let at = target.clone();
         self.single(rows, move |reading, dictionary, rows| {
@@ -158,8 +266,10 @@ impl Engine {
         + Send
         + 'static,
     ) -> Result<T, StoreError> {
-        if !looks_up(rows) {
-            return self.points.looks(|reading| read(reading, &self.dictionary, rows));
+        if let Points::Inline(points) = &self.points
+            && !looks_up(rows)
+        {
+            return points.looks(|reading| read(reading, &self.dictionary, rows));
         }
         let (dictionary, rows) = (self.dictionary.clone(), rows.clone());
         self.pool.run(move |reading| read(reading, &dictionary, &rows)).await
@@ -231,8 +341,11 @@ impl Engine {
     }
 
     /// The database as the policies of one request may ask it.
-    pub(crate) fn policies(&self) -> SqlitePolicies {
-        SqlitePolicies::new(&self.policy_readers, &self.dictionary)
+    pub(crate) fn policies(&self) -> Arc<dyn PolicyDatabase> {
+        match &self.policies {
+            Policies::Sqlite(readers) => Arc::new(SqlitePolicies::new(readers, &self.dictionary)),
+            Policies::None => Arc::new(NoPolicies),
+        }
     }
 
     pub(crate) fn writes_waiting(&self) -> usize {
@@ -240,8 +353,16 @@ impl Engine {
     }
 
     /// Whether it can be read and the writer lives.
-    pub(crate) fn check(&self) -> Result<(), StoreError> {
-        self.points.check()?;
+    pub(crate) async fn check(&self) -> Result<(), StoreError> {
+        match &self.points {
+            Points::Inline(points) => points.check()?,
+            Points::Pooled => {
+                let version = |reading: &Reading<'_>| {
+                    writer::policy_version(reading.session).map(drop).map_err(unavailable)
+                };
+                self.pool.look(version).await?;
+            }
+        }
         self.writer.check()
     }
 
@@ -251,10 +372,26 @@ impl Engine {
     }
 }
 
-/// The numbers of names, new ones in a transaction of their own.
-fn registered(connection: &mut Connection) -> crate::database::Result<Dictionary> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let dictionary = Dictionary::register(&Session::Sqlite(&transaction))?;
-    transaction.commit()?;
-    Ok(dictionary)
+/// Checks the key, and registers the names that this program knows, in one transaction.
+fn opened(writing: &mut Writing, secrets_key: &[u8; 32]) -> Result<Opened, StoreError> {
+    let seal = Seal::new(secrets_key)
+        .map_err(|_| StoreError::Unavailable("the secrets key cannot be used".to_owned()))?;
+    let found = writing.transaction(|session, _| {
+        if let Err(refused) = secrets::check_key(session, &seal) {
+            return Ok(Err(refused));
+        }
+        let dictionary = Dictionary::register(session)?;
+        let version = writer::policy_version(session)?;
+        Ok(Ok((dictionary, version, load::index_unfinished(session)?)))
+    });
+    let found = found.map_err(|failed| match failed {
+        NotCommitted::Before(failure) | NotCommitted::AtCommit(failure) => unavailable(failure),
+    });
+    let (dictionary, version, index_unfinished) = found??;
+    Ok(Opened {
+        seal: Arc::new(seal),
+        dictionary: Arc::new(dictionary),
+        policy_version: Arc::new(AtomicU64::new(version)),
+        index_unfinished,
+    })
 }

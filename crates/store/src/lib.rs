@@ -13,6 +13,7 @@ pub mod limits;
 mod load;
 mod matches;
 mod packed;
+mod postgres;
 mod prepare;
 mod seal;
 mod sort;
@@ -23,8 +24,9 @@ mod write;
 pub use dump::{Dump, DumpError, Dumped};
 pub use error::{StoreError, WriteError};
 pub use load::{FileKey, KeptVersion, LoadItem, LoadRefusal, Loaded, Loader, PreparedLoad};
+pub use postgres::url::{PostgresUrl, PostgresUrlError};
 pub use store::{
-    HistoryEntry, HistoryMethod, HistoryPageRead, HistoryRead, Read, SearchPage, Store,
+    Database, HistoryEntry, HistoryMethod, HistoryPageRead, HistoryRead, Read, SearchPage, Store,
     StoreSettings, Stored,
 };
 pub use write::{Change, Matching, SecretChange, Write, WriteRequest, Written};

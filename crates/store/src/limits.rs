@@ -8,6 +8,11 @@ pub const WRITE_QUEUE_REQUESTS_MAX: usize = 1_024;
 pub const BATCH_REQUESTS_MAX: usize = 256;
 /// Writes committed together; one request may exceed it alone.
 pub const BATCH_WRITES_MAX: usize = 2_000;
+/// How often a batch is tried that other nodes are in the way of, before its requests are committed one
+/// by one.
+pub const BATCH_TRIES_MAX: usize = 3;
+/// How often a single request is tried that other nodes are in the way of. Then it is busy.
+pub const REQUEST_TRIES_MAX: usize = 8;
 /// Writes of one request that are prepared on the caller's own thread; more go to another.
 pub const WRITES_PREPARED_INLINE_MAX: usize = 16;
 /// Systems whose numbers the writer remembers; it forgets them all when there are more.
@@ -74,6 +79,10 @@ pub const JUDGED_REMEMBERED_MAX: usize = 100_000;
 pub const INDEX_RUN_BYTES: usize = 64 * 1024 * 1024;
 /// Bytes of a run of index rows that are read at once when runs are merged.
 pub const INDEX_RUN_BUFFER_BYTES: usize = 64 * 1024;
+/// How often a transaction of a load is done again that others were in the way of.
+pub const LOAD_TRIES_MAX: usize = 64;
+/// Index rows whose values are made ready together, when an index is built.
+pub const INDEX_ROWS_RUN_TOGETHER: usize = 1_000;
 /// Index rows that are added in one transaction, when an index is built.
 pub const INDEX_ROWS_TOGETHER: usize = 200_000;
 /// Types whose histories are merged.
@@ -88,6 +97,12 @@ pub const POLICY_QUERIES_WAITING_MAX: usize = 256;
 pub const POLICY_QUERY_TIME: Duration = Duration::from_millis(250);
 /// How long all rules of one request may take together.
 pub const POLICY_REQUEST_TIME: Duration = Duration::from_millis(500);
+/// How long a policy's query on PostgreSQL waits for a lock.
+pub const POLICY_LOCK_TIME: Duration = Duration::from_millis(100);
+/// How long a connection for policies to PostgreSQL may take to be opened.
+pub const POLICY_CONNECT_TIME: Duration = Duration::from_secs(5);
+/// How long a policy's query that was ended is waited for, before its connection is closed.
+pub const POLICY_CANCEL_TIME: Duration = Duration::from_secs(1);
 /// Virtual machine instructions of SQLite between two looks at a policy's time.
 pub const POLICY_INSTRUCTIONS_BETWEEN_CHECKS: i32 = 1_000;
 /// Bytes of a value that a policy's rule computes.
@@ -98,3 +113,29 @@ pub const POLICY_SQL_BYTES_MAX: i32 = 256 * 1024;
 pub const POLICY_JSON_KEPT_MAX: usize = 8;
 /// Size of the exponent of a decimal in a policy's rule.
 pub const DECIMAL_EXPONENT_MAX: i64 = 1_000;
+/// Servers that the URL of a PostgreSQL may name.
+pub const POSTGRES_HOSTS_MAX: usize = 8;
+/// How long one server of a PostgreSQL may take to let a connection in.
+pub const POSTGRES_CONNECT_TIME: Duration = Duration::from_secs(3);
+/// The longest that may be set for it.
+pub const POSTGRES_CONNECT_TIME_MAX: Duration = Duration::from_secs(60);
+/// How long a connection to PostgreSQL is silent before it is asked whether it lives.
+pub const POSTGRES_KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
+/// How long between two such questions.
+pub const POSTGRES_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(3);
+/// Questions without an answer after which a connection is lost.
+pub const POSTGRES_KEEPALIVES_MAX: u32 = 3;
+/// How long what was sent may stay unacknowledged before a connection is lost.
+pub const POSTGRES_SILENCE: Duration = Duration::from_secs(10);
+/// How long a statement waits for a lock.
+pub const POSTGRES_LOCK_TIME: Duration = Duration::from_secs(2);
+/// How long a transaction may stand still before the server ends it: others wait for its locks.
+pub const POSTGRES_IDLE_IN_TRANSACTION_TIME: Duration = Duration::from_secs(5);
+/// How long a change of the schema waits for a lock.
+pub const POSTGRES_SCHEMA_LOCK_TIME: Duration = Duration::from_secs(30);
+/// How long a node trusts the version of the policies that it read, from before it asked for it.
+pub const LEASE_TIME: Duration = Duration::from_millis(900);
+/// How long the answer of PostgreSQL to a statement is waited for: longer than it lets one run.
+pub const POSTGRES_ANSWER_TIME: Duration = Duration::from_secs(8);
+/// Rows that are fetched together where more may follow.
+pub const POSTGRES_ROWS_FETCHED_TOGETHER: i32 = 128;

@@ -7,18 +7,33 @@ use firewarden_access::{PermittedSearch, PolicyDatabase, RowFilter};
 use firewarden_fhir::{HistoryPage, ResourceType, Target, Timestamp, Version};
 
 use crate::engine::Engine;
+use crate::postgres::url::PostgresUrl;
 use crate::{Loader, StoreError, WriteError, WriteRequest, Written};
 
 /// How a store is opened.
 pub struct StoreSettings {
-    /// The SQLite file; its folder is made if it is not there.
-    pub path: PathBuf,
+    /// Where it is.
+    pub database: Database,
     /// The server's FHIR base URL: references below it are local.
     pub base_url: String,
     /// The key that seals secrets at rest (AES-256-GCM).
     pub secrets_key: zeroize::Zeroizing<[u8; 32]>,
     /// Connections for reading.
     pub readers: usize,
+}
+
+/// A database.
+pub enum Database {
+    /// A file of SQLite's; its folder is made if it is not there.
+    Sqlite {
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// A database of a PostgreSQL server, encoded in UTF8. It may be empty.
+    Postgres {
+        /// The operator's URL, with its password.
+        url: PostgresUrl,
+    },
 }
 
 /// The resources at rest. A handle: cheap to clone.
@@ -108,8 +123,8 @@ pub enum HistoryMethod {
 }
 
 impl Store {
-    /// Opens the database, and creates or migrates it where needed. Refused when another process
-    /// has it open.
+    /// Opens the database, and creates or migrates it where needed. A SQLite file is refused
+    /// when another process has it open.
     pub fn open(settings: StoreSettings) -> Result<Self, StoreError> {
         let store = Self::open_to_load(settings)?;
         store.engine.require_index()?;
@@ -189,7 +204,7 @@ impl Store {
 
     /// What the rules of `sql` policies ask, for one request.
     pub fn policy_database(&self) -> Arc<dyn PolicyDatabase> {
-        Arc::new(self.engine.policies())
+        self.engine.policies()
     }
 
     /// Requests that wait for the writer: for metrics.
@@ -199,7 +214,7 @@ impl Store {
 
     /// Whether the store can read and write now: for readiness.
     pub async fn check(&self) -> Result<(), StoreError> {
-        self.engine.check()
+        self.engine.check().await
     }
 
     /// Finishes the queued writes, refuses later ones, and leaves the database in one file.

@@ -1,7 +1,8 @@
-//! Identity providers for tests: a fake one that signs whatever it is told and whose key set can
-//! fail in every way a real one does, and a real one.
+//! What tests stand on: a fake identity provider that signs whatever it is told and whose key set
+//! can fail in every way a real one does, real ones, and PostgreSQL with all that befalls it.
 
 mod endpoint;
+pub mod postgres;
 mod provider;
 mod real_provider;
 mod signing;

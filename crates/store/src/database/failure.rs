@@ -1,6 +1,7 @@
 //! What a database answers in place of rows.
 
 use thiserror::Error;
+use tokio_postgres::error::SqlState;
 
 use crate::StoreError;
 
@@ -12,6 +13,17 @@ pub(crate) type Result<T> = std::result::Result<T, Failure>;
 pub(crate) enum Failure {
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
+    #[error("{}", told(.0))]
+    Postgres(#[from] tokio_postgres::Error),
+    /// No connection could be had.
+    #[error("{0}")]
+    Unreachable(String),
+    /// It is not known whether the statement was run.
+    #[error("the database does not answer")]
+    Silent,
+    /// The transaction was ended because of another one.
+    #[error("another transaction was in the way")]
+    Conflict,
     /// There is not the one row that there should be.
     #[error("no row")]
     NoRow,
@@ -27,8 +39,50 @@ impl Failure {
             Self::Sqlite(error) => {
                 error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted)
             }
-            Self::NoRow | Self::Damaged { .. } => false,
+            Self::Postgres(error) => error.code() == Some(&SqlState::QUERY_CANCELED),
+            Self::Unreachable(_)
+            | Self::Silent
+            | Self::Conflict
+            | Self::NoRow
+            | Self::Damaged { .. } => false,
         }
+    }
+
+    /// Whether the transaction was ended because of another one, and may be tried again: nothing of
+    /// it was done.
+    pub(crate) fn is_conflict(&self) -> bool {
+        // What is unique was looked for before: another transaction was quicker.
+        let conflicts = [
+            SqlState::T_R_SERIALIZATION_FAILURE,
+            SqlState::T_R_DEADLOCK_DETECTED,
+            SqlState::UNIQUE_VIOLATION,
+        ];
+        match self {
+            Self::Postgres(error) => error.code().is_some_and(|code| conflicts.contains(code)),
+            Self::Conflict => true,
+            Self::Sqlite(_)
+            | Self::Unreachable(_)
+            | Self::Silent
+            | Self::NoRow
+            | Self::Damaged { .. } => false,
+        }
+    }
+
+    /// Whether the database itself refused: what it was asked for was not done.
+    pub(crate) fn is_refusal(&self) -> bool {
+        match self {
+            Self::Postgres(error) => error.as_db_error().is_some(),
+            Self::Sqlite(_) | Self::Conflict | Self::NoRow | Self::Damaged { .. } => true,
+            Self::Unreachable(_) | Self::Silent => false,
+        }
+    }
+}
+
+/// What PostgreSQL said: its details would show values.
+fn told(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(told) => format!("{} ({})", told.message(), told.code().code()),
+        None => error.to_string(),
     }
 }
 

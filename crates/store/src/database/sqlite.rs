@@ -20,6 +20,10 @@ pub(super) fn run<'v>(statement: &mut Statement<'_>, values: impl Values<'v>) ->
     Ok(statement.execute(params_from_iter(values.list().as_ref()))?)
 }
 
+pub(super) fn run_list(statement: &mut Statement<'_>, list: &[Sql<'_>]) -> Result<()> {
+    Ok(statement.execute(params_from_iter(list)).map(drop)?)
+}
+
 pub(super) fn rows<'s, 'v>(
     statement: &'s mut Statement<'_>,
     values: impl Values<'v>,

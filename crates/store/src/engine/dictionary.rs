@@ -80,7 +80,11 @@ fn parameter_codes(
 
 /// The number of a system that some code was written with.
 pub(crate) fn find_system(session: &Session<'_>, uri: &str) -> Found<Option<i64>> {
-    session.row("SELECT code FROM system WHERE uri = ?1", [uri], |row| row.get(0)).optional()
+    let known = match session {
+        Session::Sqlite(_) => "SELECT code FROM system WHERE uri = ?1",
+        Session::Postgres(_) => "SELECT code FROM system WHERE digest = digest_of(?1)",
+    };
+    session.row(known, [uri], |row| row.get(0)).optional()
 }
 
 /// The systems the writer has met. Emptied when a transaction is rolled back: a number that was

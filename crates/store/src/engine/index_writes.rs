@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 
 use super::dictionary::{Dictionary, NO_SYSTEM, Systems, TypeCode};
-use crate::database::{Result as Done, Session, Statement};
+use crate::database::{Result as Done, Session, Sql};
 use crate::index::IndexKey;
+use crate::limits::INDEX_ROWS_RUN_TOGETHER;
 use crate::packed::ParameterCode;
 
 /// One index row. In the order of tables, then of their keys: neighbours share a page.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct IndexRow {
     table: Table,
-    pub(crate) type_code: TypeCode,
+    type_code: TypeCode,
     pub(crate) parameter: ParameterCode,
     pub(crate) key: IndexKey,
-    pub(crate) resource: i64,
+    resource: i64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,10 +49,10 @@ impl IndexRow {
 }
 
 /// Whether a row comes or goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Move {
-    Come,
     Go,
+    Come,
 }
 
 /// The changes of a batch. The last change of a row wins.
@@ -76,11 +77,15 @@ impl IndexWrites {
         dictionary: &Dictionary,
         systems: &mut Systems,
     ) -> Done<()> {
+        let mut number = |of: NumberOf<'_>| match of {
+            NumberOf::System(uri) => systems.code(session, uri),
+            NumberOf::Type(resource_type) => Ok(dictionary.resource_type(resource_type)),
+        };
         for of_table in rows.chunk_by(|one, next| one.table == next.table) {
-            let Some(first) = of_table.first() else { continue };
-            let mut statement = session.prepare(sql(first.table, Move::Come))?;
-            for row in of_table {
-                execute(&mut statement, row, |key| number_of(key, session, dictionary, systems))?;
+            for some in of_table.chunks(INDEX_ROWS_RUN_TOGETHER) {
+                let Some(first) = some.first() else { continue };
+                let lists: Done<Vec<_>> = some.iter().map(|row| values(row, &mut number)).collect();
+                session.run_each(sql(first.table, Move::Come), &lists?)?;
             }
         }
         Ok(())
@@ -109,9 +114,17 @@ impl IndexWrites {
         dictionary: &Dictionary,
         systems: &mut Systems,
     ) -> Done<()> {
-        for (row, change) in self.rows {
-            let mut statement = session.prepare(sql(row.table, change))?;
-            execute(&mut statement, &row, |key| number_of(key, session, dictionary, systems))?;
+        let mut number = |of: NumberOf<'_>| match of {
+            NumberOf::System(uri) => systems.code(session, uri),
+            NumberOf::Type(resource_type) => Ok(dictionary.resource_type(resource_type)),
+        };
+        // In the order of tables, and of keys within each.
+        let mut lists: BTreeMap<(Table, Move), Vec<Vec<Sql<'_>>>> = BTreeMap::new();
+        for (row, change) in &self.rows {
+            lists.entry((row.table, *change)).or_default().push(values(row, &mut number)?);
+        }
+        for ((table, change), lists) in lists {
+            session.run_each(sql(table, change), &lists)?;
         }
         Ok(())
     }
@@ -123,51 +136,38 @@ enum NumberOf<'a> {
     Type(firewarden_fhir::ResourceType),
 }
 
-fn number_of(
-    name: NumberOf<'_>,
-    session: &Session<'_>,
-    dictionary: &Dictionary,
-    systems: &mut Systems,
-) -> Done<i64> {
-    match name {
-        NumberOf::System(uri) => systems.code(session, uri),
-        NumberOf::Type(resource_type) => Ok(dictionary.resource_type(resource_type)),
-    }
-}
-
-fn execute(
-    statement: &mut Statement<'_>,
-    row: &IndexRow,
-    mut number: impl FnMut(NumberOf<'_>) -> Done<i64>,
-) -> Done<()> {
+/// The columns of a row.
+fn values<'r>(
+    row: &'r IndexRow,
+    number: &mut impl FnMut(NumberOf<'_>) -> Done<i64>,
+) -> Done<Vec<Sql<'r>>> {
     let IndexRow { type_code, parameter, key, resource, .. } = row;
     let (type_code, parameter, resource) = (*type_code, *parameter, *resource);
-    match key {
-        IndexKey::String(value) | IndexKey::Uri(value) => {
-            statement.run((type_code, parameter, &**value, resource))
-        }
+    let text = |text: &'r str| Sql::from(text);
+    let rest: Vec<Sql<'r>> = match key {
+        IndexKey::String(value) | IndexKey::Uri(value) => vec![text(value), resource.into()],
         IndexKey::Token { code, system } => {
             let system = match system {
                 Some(uri) => number(NumberOf::System(uri))?,
                 None => NO_SYSTEM,
             };
-            statement.run((type_code, parameter, &**code, resource, system))
+            vec![text(code), resource.into(), system.into()]
         }
         IndexKey::Reference { target, target_type } => {
             let target_type = match target_type {
                 Some(resource_type) => number(NumberOf::Type(*resource_type))?,
                 None => 0,
             };
-            statement.run((type_code, parameter, &**target, resource, target_type))
+            vec![text(target), resource.into(), target_type.into()]
         }
         IndexKey::Date { span, low_us, high_us } => {
-            statement.run((type_code, parameter, span.code(), *low_us, *high_us, resource))
+            [span.code(), *low_us, *high_us, resource].map(Sql::from).to_vec()
         }
         IndexKey::Number { span, low, high } | IndexKey::Quantity { span, low, high } => {
-            statement.run((type_code, parameter, span.code(), low.0, high.0, resource))
+            vec![span.code().into(), low.0.into(), high.0.into(), resource.into()]
         }
-    }
-    .map(drop)
+    };
+    Ok([type_code.into(), parameter.into()].into_iter().chain(rest).collect())
 }
 
 /// The statement that writes or removes a row of a table. A row that is there already, or gone

@@ -190,6 +190,8 @@ fn begin(session: &Session<'_>, dictionary: &Dictionary) -> Found<LoadDone> {
     let staged = match session {
         // Nobody else has it open.
         Session::Sqlite(_) => index_unfinished(session)? || is_empty(session, dictionary)?,
+        // Other nodes may serve it meanwhile.
+        Session::Postgres(_) => false,
     };
     if staged {
         session.run("UPDATE state SET index_unfinished = 1", ())?;

@@ -50,11 +50,26 @@ impl Pool {
         &self,
         query: impl FnOnce(&Reading<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.lend(|lent, over| lent.run(over, query)).await
+    }
+
+    /// The same for one look that needs no snapshot.
+    pub(crate) async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Reading<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.lend(|lent, over| lent.look(over, look)).await
+    }
+
+    async fn lend<T: Send + 'static>(
+        &self,
+        use_of: impl FnOnce(&mut Lent, Arc<AtomicBool>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let place = self.place().await?;
         let over = OverOnDrop(Arc::new(AtomicBool::new(false)));
         let (idle, flag) = (self.idle.clone(), over.0.clone());
         let mut running =
-            tokio::task::spawn_blocking(move || Lent::new(idle, place)?.run(flag, query));
+            tokio::task::spawn_blocking(move || use_of(&mut Lent::new(idle, place)?, flag));
         let outcome = match timeout(QUERY_TIME, &mut running).await {
             Ok(outcome) => outcome,
             Err(_) => {
@@ -135,11 +150,20 @@ impl Lent {
         over: Arc<AtomicBool>,
         query: impl FnOnce(&Reading<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let connection = self
-            .connection
-            .as_mut()
-            .ok_or_else(|| StoreError::Unavailable("no connection".to_owned()))?;
-        connection.read(&over, |session| query(&Reading { session, over: &over }))
+        self.reader()?.read(&over, |session| query(&Reading { session, over: &over }))
+    }
+
+    fn look<T>(
+        &mut self,
+        over: Arc<AtomicBool>,
+        look: impl FnOnce(&Reading<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.reader()?.look(&over, |session| look(&Reading { session, over: &over }))
+    }
+
+    fn reader(&mut self) -> Result<&mut Reader, StoreError> {
+        let none = || StoreError::Unavailable("no connection".to_owned());
+        self.connection.as_mut().ok_or_else(none)
     }
 }
 

@@ -40,7 +40,7 @@ async fn put(engine: &Arc<Engine>, number: usize, milliseconds: i64) {
 /// Patients, of which the first has as many versions, on pages that end after so many bytes.
 async fn with_patients(folder: &std::path::Path, page_body_bytes_max: usize) -> Arc<Engine> {
     let settings = StoreSettings {
-        path: folder.join("db"),
+        database: Database::Sqlite { path: folder.join("db") },
         base_url: BASE_URL.to_owned(),
         secrets_key: zeroize::Zeroizing::new([7; 32]),
         readers: 1,

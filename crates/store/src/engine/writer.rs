@@ -1,25 +1,24 @@
 //! The writer: one thread, one connection, requests committed in groups.
 
-use std::fs::File;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use rusqlite::Connection;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
-use super::allowance::Allowance;
 use super::apply::{Failed, Tools, apply};
 use super::dictionary::{Dictionary, Systems};
 use super::index_writes::IndexWrites;
 use super::load::{self, LoadDone, LoadJob, LoadTask};
-use crate::database::{self, Failure, Session, unavailable};
-use crate::limits::{BATCH_REQUESTS_MAX, BATCH_WRITES_MAX, WRITE_QUEUE_REQUESTS_MAX};
+use super::writing::{Home, NotCommitted, Writing};
+use crate::database::{self, Failure, Session};
+use crate::limits::{
+    BATCH_REQUESTS_MAX, BATCH_TRIES_MAX, BATCH_WRITES_MAX, LOAD_TRIES_MAX, REQUEST_TRIES_MAX,
+    WRITE_QUEUE_REQUESTS_MAX,
+};
 use crate::prepare::{Prepared, PreparedWrite};
 use crate::seal::Seal;
-use crate::sqlite::connection;
 use crate::{StoreError, WriteError, Written};
 
 type Outcome = Result<Vec<Written>, WriteError>;
@@ -46,9 +45,8 @@ pub(crate) struct Writer {
 
 /// What the thread starts with.
 pub(crate) struct Start {
-    pub connection: Connection,
-    pub path: PathBuf,
-    pub lock: File,
+    pub home: Home,
+    pub writing: Writing,
     pub dictionary: Arc<Dictionary>,
     pub seal: Arc<Seal>,
     pub policy_version: Arc<AtomicU64>,
@@ -58,21 +56,18 @@ impl Writer {
     pub(crate) fn start(start: Start) -> Result<Self, StoreError> {
         let (queue, requests) = mpsc::channel(WRITE_QUEUE_REQUESTS_MAX);
         let connected = Arc::new(AtomicBool::new(true));
-        let mut connection = start.connection;
-        let allowance = Allowance::of(&mut connection).map_err(unavailable)?;
         let thread = WriterThread {
-            connection: Some((connection, allowance)),
-            path: start.path,
+            writing: Some(start.writing),
+            home: start.home,
             dictionary: start.dictionary,
             seal: start.seal,
             systems: Systems::default(),
             policy_version: start.policy_version,
             connected: connected.clone(),
         };
-        let lock = start.lock;
         thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || thread.run(requests, lock))
+            .spawn(move || thread.run(requests))
             .map_err(|e| StoreError::Unavailable(e.to_string()))?;
         Ok(Self { queue, connected })
     }
@@ -127,8 +122,8 @@ pub(crate) fn policy_version(session: &Session<'_>) -> database::Result<u64> {
 
 struct WriterThread {
     /// `None` after a failure, until it can be opened again.
-    connection: Option<(Connection, Allowance)>,
-    path: PathBuf,
+    writing: Option<Writing>,
+    home: Home,
     dictionary: Arc<Dictionary>,
     seal: Arc<Seal>,
     systems: Systems,
@@ -136,16 +131,8 @@ struct WriterThread {
     connected: Arc<AtomicBool>,
 }
 
-/// A batch that came to nothing, and why.
-enum BatchFailed {
-    /// Nothing of it was written.
-    Before(Failure),
-    /// Its commit failed: it may be there after a restart.
-    AtCommit(Failure),
-}
-
 impl WriterThread {
-    fn run(mut self, mut requests: mpsc::Receiver<Message>, lock: File) {
+    fn run(mut self, mut requests: mpsc::Receiver<Message>) {
         while let Some(message) = requests.blocking_recv() {
             let (jobs, last) = gather(message, &mut requests);
             if !jobs.is_empty() {
@@ -155,10 +142,10 @@ impl WriterThread {
                 self.load(job);
             } else if let Some(Last::Close(answer)) = last {
                 requests.close();
-                let outcome = self.checkpoint();
+                let outcome = self.finish();
                 // The file is free before the close is answered.
-                self.connection = None;
-                drop(lock);
+                self.writing = None;
+                self.home.release();
                 // Nobody may be waiting any more.
                 let _ = answer.send(outcome);
                 return;
@@ -169,84 +156,144 @@ impl WriterThread {
     fn batch(&mut self, jobs: Vec<Job>) {
         let (requests, answers): (Vec<_>, Vec<_>) =
             jobs.into_iter().map(|job| (job.request, job.answer)).unzip();
-        let outcomes = match self.commit(requests) {
-            Ok(outcomes) => outcomes,
-            Err(failed) => {
-                let outcome = self.recover(failed);
-                answers.iter().map(|_| Err(outcome())).collect()
-            }
-        };
+        let outcomes = self.outcomes(requests);
         for (answer, outcome) in answers.into_iter().zip(outcomes) {
             // A caller that left does not undo its write.
             let _ = answer.send(outcome);
         }
     }
 
-    /// Does a task of a load, in a transaction of its own.
-    fn load(&mut self, LoadJob { task, answer }: LoadJob) {
-        let outcome = self.commit_load(task).map_err(|failed| self.recover(failed)());
+    /// The outcome of each request. None of them leaves before the commit.
+    fn outcomes(&mut self, requests: Vec<Prepared>) -> Vec<Outcome> {
+        let count = requests.len();
+        let committed = if self.home.is_shared() {
+            self.commit_among_others(requests)
+        } else {
+            self.commit(requests)
+        };
+        match committed {
+            Ok(outcomes) => outcomes,
+            Err(failed) => {
+                let outcome = self.recover(failed);
+                (0..count).map(|_| Err(outcome())).collect()
+            }
+        }
+    }
+
+    /// Commits where others write as well. What they were in the way of is done again: together,
+    /// and then one by one, so that one that others are always in the way of holds up nobody.
+    fn commit_among_others(
+        &mut self,
+        requests: Vec<Prepared>,
+    ) -> Result<Vec<Outcome>, NotCommitted> {
+        for _ in 0..BATCH_TRIES_MAX {
+            match self.commit(requests.clone()) {
+                Err(NotCommitted::Before(failure)) if failure.is_conflict() => {
+                    self.systems.forget()
+                }
+                outcome => return outcome,
+            }
+        }
+        let mut outcomes = Vec::with_capacity(requests.len());
+        for request in requests {
+            outcomes.push(self.commit_alone(&request)?);
+        }
+        Ok(outcomes)
+    }
+
+    fn commit_alone(&mut self, request: &Prepared) -> Result<Outcome, NotCommitted> {
+        for _ in 0..REQUEST_TRIES_MAX {
+            match self.commit(vec![request.clone()]) {
+                Err(NotCommitted::Before(failure)) if failure.is_conflict() => {
+                    self.systems.forget()
+                }
+                Ok(outcome) => {
+                    return Ok(outcome.into_iter().next().unwrap_or(Err(WriteError::Busy)));
+                }
+                Err(failed) => {
+                    let outcome = self.recover(failed);
+                    return Ok(Err(outcome()));
+                }
+            }
+        }
+        Ok(Err(WriteError::Busy))
+    }
+
+    /// Does a task of a load, in a transaction of its own; again, when others were in the way of it.
+    fn load(&mut self, LoadJob { mut task, answer }: LoadJob) {
+        let mut tries = if self.home.is_shared() { LOAD_TRIES_MAX } else { 1 };
+        let outcome = loop {
+            tries -= 1;
+            let next = (tries > 0).then(|| task.clone());
+            match (self.commit_load(task), next) {
+                (Err(NotCommitted::Before(failure)), Some(again)) if failure.is_conflict() => {
+                    self.systems.forget();
+                    task = again;
+                }
+                (done, _) => break done,
+            }
+        };
+        let outcome = outcome.map_err(|failed| self.recover(failed)());
+        // A load that was given up may not wait for it.
         let _ = answer.send(outcome);
     }
 
-    fn commit_load(&mut self, task: LoadTask) -> Result<LoadDone, BatchFailed> {
-        let before = BatchFailed::Before;
-        let connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.reopen().map_err(before)?,
+    fn commit_load(&mut self, task: LoadTask) -> Result<LoadDone, NotCommitted> {
+        let mut writing = match self.writing.take().filter(|writing| !writing.is_lost()) {
+            Some(writing) => writing,
+            None => self.reopen().map_err(NotCommitted::Before)?,
         };
-        let (connection, allowance) = self.connection.insert(connection);
-        let session = &Session::Sqlite(connection);
-        run(session, "BEGIN IMMEDIATE").map_err(before)?;
-        let tools = Tools { session, dictionary: &self.dictionary, seal: &self.seal, allowance };
-        let done = load::run(task, tools, &mut self.systems).map_err(before)?;
-        if done.policies_changed {
-            run(session, "UPDATE state SET policy_version = policy_version + 1").map_err(before)?;
-        }
-        let policies = policy_version(session).map_err(before)?;
-        run(session, "COMMIT").map_err(BatchFailed::AtCommit)?;
+        let (dictionary, seal, systems) = (&*self.dictionary, &*self.seal, &mut self.systems);
+        let committed = writing.transaction(|session, allowance| {
+            let tools = Tools { session, dictionary, seal, allowance };
+            let done = load::run(task, tools, systems)?;
+            if done.policies_changed {
+                session.mark("UPDATE state SET policy_version = policy_version + 1")?;
+            }
+            Ok((done, policy_version(session)?))
+        });
+        self.writing = Some(writing);
+        let (done, policies) = committed?;
         self.policy_version.store(policies, Ordering::Release);
         Ok(done)
     }
 
-    /// Applies the requests and commits those that were not refused. No answer leaves before.
-    fn commit(&mut self, requests: Vec<Prepared>) -> Result<Vec<Outcome>, BatchFailed> {
-        let before = BatchFailed::Before;
-        let connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.reopen().map_err(before)?,
+    /// Applies the requests and commits those that were not refused.
+    fn commit(&mut self, requests: Vec<Prepared>) -> Result<Vec<Outcome>, NotCommitted> {
+        let mut writing = match self.writing.take().filter(|writing| !writing.is_lost()) {
+            Some(writing) => writing,
+            None => self.reopen().map_err(NotCommitted::Before)?,
         };
-        let (connection, allowance) = self.connection.insert(connection);
-        let session = &Session::Sqlite(connection);
-        run(session, "BEGIN IMMEDIATE").map_err(before)?;
-        let mut batch = Batch {
-            tools: Tools { session, dictionary: &self.dictionary, seal: &self.seal, allowance },
-            systems: &mut self.systems,
-            policies: policy_version(session).map_err(before)?,
-            index: IndexWrites::default(),
-        };
-        let outcomes: database::Result<Vec<_>> =
-            requests.into_iter().map(|request| batch.one(request)).collect();
-        let outcomes = outcomes.map_err(before)?;
-        batch.write_index().map_err(before)?;
-        let policies = batch.policies;
-        run(session, "COMMIT").map_err(BatchFailed::AtCommit)?;
+        let (dictionary, seal, systems) = (&*self.dictionary, &*self.seal, &mut self.systems);
+        let committed = writing.transaction(|session, allowance| {
+            let tools = Tools { session, dictionary, seal, allowance };
+            let policies = policy_version(session)?;
+            let mut batch = Batch { tools, systems, policies, index: IndexWrites::default() };
+            let outcomes: database::Result<Vec<_>> =
+                requests.into_iter().map(|request| batch.one(request)).collect();
+            let outcomes = outcomes?;
+            batch.write_index()?;
+            Ok((outcomes, batch.policies))
+        });
+        self.writing = Some(writing);
+        let (outcomes, policies) = committed?;
         self.policy_version.store(policies, Ordering::Release);
         Ok(outcomes)
     }
 
     /// After a failure nothing is known of the connection: it is closed, and opened anew. A flush
     /// that failed is never tried again, for the system may have dropped the pages.
-    fn recover(&mut self, failed: BatchFailed) -> impl Fn() -> WriteError + use<> {
+    fn recover(&mut self, failed: NotCommitted) -> impl Fn() -> WriteError + use<> {
         let (error, fate_known) = match failed {
-            BatchFailed::Before(error) => (error, true),
-            BatchFailed::AtCommit(error) => (error, false),
+            NotCommitted::Before(error) => (error, true),
+            NotCommitted::AtCommit(error) => (error, false),
         };
         tracing::error!(%error, fate_known, "a batch of writes failed");
         self.systems.forget();
         self.connected.store(false, Ordering::Release);
-        self.connection = None;
-        if let Ok(connection) = self.reopen() {
-            self.connection = Some(connection);
+        self.writing = None;
+        if let Ok(writing) = self.reopen() {
+            self.writing = Some(writing);
         }
         let message = error.to_string();
         move || match fate_known {
@@ -255,21 +302,19 @@ impl WriterThread {
         }
     }
 
-    fn reopen(&mut self) -> database::Result<(Connection, Allowance)> {
-        let mut connection = connection::open_writer(&self.path)?;
-        let allowance = Allowance::of(&mut connection)?;
+    fn reopen(&mut self) -> database::Result<Writing> {
+        let writing = self.home.open()?;
         // What a commit of unknown fate has changed counts from here on.
-        let version = policy_version(&Session::Sqlite(&connection))?;
-        self.policy_version.store(version, Ordering::Release);
+        self.policy_version.store(writing.look(policy_version)?, Ordering::Release);
         self.connected.store(true, Ordering::Release);
-        Ok((connection, allowance))
+        Ok(writing)
     }
 
-    fn checkpoint(&self) -> Result<(), StoreError> {
-        let Some((connection, _)) = &self.connection else {
-            return Err(StoreError::Unavailable("the writer has no database".to_owned()));
-        };
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(unavailable)
+    fn finish(&self) -> Result<(), StoreError> {
+        match &self.writing {
+            Some(writing) => writing.finish(),
+            None => Err(StoreError::Unavailable("the writer has no database".to_owned())),
+        }
     }
 }
 
@@ -322,7 +367,7 @@ impl Batch<'_> {
             self.write_index()?;
         }
         let session = self.tools.session;
-        run(session, "SAVEPOINT request")?;
+        session.mark("SAVEPOINT request")?;
         let outcome = apply(self.tools, self.systems, request.now, request.writes);
         if outcome.is_err() && reads_index {
             // A system's number that was given within the savepoint is gone with it.
@@ -331,18 +376,20 @@ impl Batch<'_> {
         match outcome {
             Ok(applied) => {
                 if applied.policies_changed {
-                    run(session, "UPDATE state SET policy_version = policy_version + 1")?;
+                    session.mark("UPDATE state SET policy_version = policy_version + 1")?;
                     self.policies += 1;
                 }
-                run(session, "RELEASE request")?;
+                session.mark("RELEASE SAVEPOINT request")?;
                 self.index.extend(applied.index);
                 Ok(Ok(applied.written))
             }
+            // A refusal may come of a search that failed for the same reason.
+            Err(_) if session.is_in_conflict() => Err(Failure::Conflict),
             Err(Failed::Refused(refusal)) => {
                 roll_back(session)?;
                 Ok(Err(refusal))
             }
-            // SQLite ends the whole transaction itself after some errors.
+            // Some errors end the whole transaction.
             Err(Failed::Database(error)) if !session.is_in_transaction() => Err(error),
             Err(Failed::Database(error)) => {
                 roll_back(session)?;
@@ -359,21 +406,20 @@ impl Batch<'_> {
 }
 
 fn roll_back(session: &Session<'_>) -> database::Result<()> {
-    run(session, "ROLLBACK TO request")?;
-    run(session, "RELEASE request")
-}
-
-fn run(session: &Session<'_>, sql: &str) -> database::Result<()> {
-    session.run(sql, ()).map(drop)
+    session.mark("ROLLBACK TO SAVEPOINT request")?;
+    session.mark("RELEASE SAVEPOINT request")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use firewarden_access::SystemTask;
     use firewarden_fhir::{Id, IfMatch, ResourceType, Target, Timestamp};
 
     use super::*;
     use crate::prepare::PreparedChange;
+    use crate::sqlite::connection;
 
     fn request(writes: usize) -> Message {
         let of = ResourceType::parse("Patient").unwrap();
@@ -408,12 +454,12 @@ mod tests {
     fn thread_on(path: PathBuf) -> WriterThread {
         let mut connection = connection::open_writer(&path).unwrap();
         crate::sqlite::schema::migrate(&mut connection).unwrap();
-        let allowance = Allowance::of(&mut connection).unwrap();
+        let dictionary = Dictionary::register(&Session::Sqlite(&connection)).unwrap();
         WriterThread {
-            dictionary: Arc::new(Dictionary::register(&Session::Sqlite(&connection)).unwrap()),
+            dictionary: Arc::new(dictionary),
             seal: Arc::new(Seal::new(&[7; 32]).unwrap()),
-            connection: Some((connection, allowance)),
-            path,
+            writing: Some(Writing::sqlite(connection).unwrap()),
+            home: Home::Sqlite { path, lock: None },
             systems: Systems::default(),
             policy_version: Arc::new(AtomicU64::new(0)),
             connected: Arc::new(AtomicBool::new(true)),
@@ -444,7 +490,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut thread = thread_on(folder.path().join("db"));
         assert_eq!(told(&mut thread, 2), ["done", "done"]);
-        thread.connection.as_mut().unwrap().0.commit_hook(Some(|| true)).unwrap();
+        let Some(Writing::Sqlite(connection, _)) = &mut thread.writing else { panic!() };
+        connection.commit_hook(Some(|| true)).unwrap();
         assert_eq!(told(&mut thread, 2), ["unknown", "unknown"]);
         assert_eq!(told(&mut thread, 2), ["done", "done"]);
     }
@@ -453,11 +500,12 @@ mod tests {
     fn without_its_file_the_writer_refuses_until_it_is_back() {
         let folder = tempfile::tempdir().unwrap();
         let mut thread = thread_on(folder.path().join("db"));
-        let path = std::mem::replace(&mut thread.path, folder.path().join("none/db"));
-        thread.connection = None;
+        let nowhere = Home::Sqlite { path: folder.path().join("none/db"), lock: None };
+        let home = std::mem::replace(&mut thread.home, nowhere);
+        thread.writing = None;
         assert_eq!(told(&mut thread, 1), ["unavailable"]);
         assert!(!thread.connected.load(Ordering::Acquire));
-        thread.path = path;
+        thread.home = home;
         assert_eq!(told(&mut thread, 1), ["done"]);
         assert!(thread.connected.load(Ordering::Acquire));
     }

@@ -3,8 +3,8 @@
 use firewarden_access::SystemTask;
 use firewarden_store::{Change, Matching, Store, Write, WriteError, Written};
 
+use super::searches::query;
 use crate::opened::*;
-use crate::searches::query;
 
 /// The write, on what that search finds.
 pub(crate) fn when(search: &str, write: Write) -> Write {
@@ -137,7 +137,7 @@ async fn of_many_conditional_creations_at_once_one_creates() {
         }
     }
     assert_eq!(created, 1);
-    let all = crate::searches::page(store, &query("Patient?identifier=urn:new|1")).await;
+    let all = super::searches::page(store, &query("Patient?identifier=urn:new|1")).await;
     assert_eq!(all.matches.len(), 1);
 }
 

@@ -8,6 +8,7 @@ mod limited;
 mod matching;
 mod opened;
 mod opening;
+mod place;
 mod policies;
 mod random;
 mod rows;

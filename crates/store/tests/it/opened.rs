@@ -1,42 +1,15 @@
-//! A store for one test, and short words for what tests say to it.
-
-use std::path::Path;
+//! Short words for what tests say to a store.
 
 use firewarden_access::{RowFilter, SystemTask};
 use firewarden_fhir::{Id, IfMatch, Resource, ResourceType, Target, Timestamp, Version};
 use firewarden_store::{
-    Change, Read, SecretChange, Store, StoreError, StoreSettings, Stored, Write, WriteError,
-    WriteRequest, Written,
+    Change, Read, SecretChange, Store, Stored, Write, WriteError, WriteRequest, Written,
 };
-use tempfile::TempDir;
 use zeroize::Zeroizing;
 
+pub(crate) use crate::place::*;
+
 pub(crate) const BASE_URL: &str = "http://localhost/fhir";
-
-/// An open store; its files go with it.
-pub(crate) struct Opened {
-    pub store: Store,
-    _folder: TempDir,
-}
-
-pub(crate) fn open() -> Opened {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open_in(folder.path()).unwrap();
-    Opened { store, _folder: folder }
-}
-
-pub(crate) fn open_in(folder: &Path) -> Result<Store, StoreError> {
-    Store::open(settings(folder))
-}
-
-pub(crate) fn settings(folder: &Path) -> StoreSettings {
-    StoreSettings {
-        path: folder.join("data/firewarden.db"),
-        base_url: BASE_URL.to_owned(),
-        secrets_key: Zeroizing::new([7; 32]),
-        readers: 2,
-    }
-}
 
 pub(crate) fn of(name: &str) -> ResourceType {
     ResourceType::parse(name).unwrap()

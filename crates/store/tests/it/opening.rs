@@ -1,6 +1,6 @@
 //! Opening and closing a database: one process, one key, a schema that is known.
 
-use firewarden_store::{Store, StoreSettings, WriteError};
+use firewarden_store::{Database, Store, StoreSettings, WriteError};
 use zeroize::Zeroizing;
 
 use crate::opened::*;
@@ -51,10 +51,13 @@ async fn a_second_opening_is_refused_while_the_first_lasts() {
     let told = refusal(settings(folder.path()));
     assert!(told.ends_with("is open in another process"), "{told}");
     let elsewhere = tempfile::tempdir().unwrap();
-    let StoreSettings { path, .. } = settings(folder.path());
+    let path = file(folder.path());
     let link = elsewhere.path().join("link.db");
     std::os::unix::fs::symlink(path, &link).unwrap();
-    let told = refusal(StoreSettings { path: link, ..settings(folder.path()) });
+    let told = refusal(StoreSettings {
+        database: Database::Sqlite { path: link },
+        ..settings(folder.path())
+    });
     assert!(told.ends_with("is open in another process"), "{told}");
     store.close().await.unwrap();
     open_in(folder.path()).unwrap();

@@ -7,9 +7,9 @@ use firewarden_store::Store;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-use crate::matching::{Row, World, put_in_order};
+use super::matching::{Row, World, put_in_order};
+use super::searches::{ids, page, query, walk};
 use crate::opened::*;
-use crate::searches::{ids, page, query, walk};
 
 const DATES: &[&str] =
     &["2020", "2020-02", "2020-02-29", "2020-03-01T10:00:00Z", "2021-12-31T23:59:59.500Z", "2023"];

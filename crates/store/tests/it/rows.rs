@@ -8,11 +8,11 @@ use firewarden_store::{
 };
 use proptest::prelude::*;
 
-use crate::limited;
-use crate::matching::{Row, World};
+use super::limited;
+use super::matching::{Row, World};
+use super::random::{linked, linking, row};
+use super::searches::{ids, query};
 use crate::opened::*;
-use crate::random::{linked, linking, row};
-use crate::searches::{ids, query};
 
 const MALE: &str = r#"{"gender":"male"}"#;
 const FEMALE: &str = r#"{"gender":"female"}"#;

@@ -1,0 +1,14 @@
+//! What is PostgreSQL's own: its URL and connections, its session, its schema, its dialect of
+//! policies.
+
+pub(crate) mod connect;
+pub(crate) mod connection;
+#[cfg_attr(not(test), expect(dead_code, reason = "not wired yet"))]
+pub(crate) mod policies;
+pub(crate) mod schema;
+pub(crate) mod session;
+#[cfg(test)]
+mod tests;
+mod tls;
+pub(crate) mod url;
+mod values;

@@ -1,0 +1,162 @@
+//! One connection for the rules of policies: what it may do, and how a query on it is ended.
+
+use async_trait::async_trait;
+use firewarden_access::policy_query::ValueType;
+use firewarden_access::{Answered, QueryAnswer, Unanswered};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use tokio_postgres::error::{Severity, SqlState};
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{CancelToken, Client, Error, Row};
+
+use super::permitted::{ROLE, SCHEMA, VIEW};
+use super::render::Rendered;
+use crate::limits::{POLICY_CANCEL_TIME, POLICY_LOCK_TIME, POLICY_QUERY_TIME};
+
+/// Opens connections to the database, and ends what they run.
+#[async_trait]
+pub(crate) trait Connect: Send + Sync {
+    /// A new connection. What moves its bytes runs as a task of its own.
+    async fn connect(&self) -> Result<Client, Unreachable>;
+
+    /// Asks the server to end what the connection of that token runs.
+    async fn cancel(&self, token: &CancelToken) -> Result<(), Unreachable>;
+}
+
+/// There is no connection. Why was logged where it was tried.
+#[derive(Debug, thiserror::Error)]
+#[error("the database cannot be reached")]
+pub(crate) struct Unreachable;
+
+/// What every session for policies begins with. Only catalogued functions are found without their
+/// schema. A plan that is compiled or spread over workers pays for no rule.
+fn settings() -> String {
+    let [statement, lock] = [POLICY_QUERY_TIME, POLICY_LOCK_TIME].map(|time| time.as_millis());
+    format!(
+        "SET default_transaction_read_only = on;
+        SET default_transaction_isolation = 'read committed';
+        SET search_path = pg_catalog, pg_temp;
+        SET statement_timeout = {statement};
+        SET lock_timeout = {lock};
+        SET idle_in_transaction_session_timeout = {statement};
+        SET standard_conforming_strings = on;
+        SET max_parallel_workers_per_gather = 0;
+        SET jit = off"
+    )
+}
+
+/// Whether the session may take on the role that reads nothing but the view. One that was made
+/// after the start was not given the view yet.
+const MAY_TAKE_ROLE: &str = "SELECT 1 FROM pg_catalog.pg_roles
+    WHERE rolname = $1 AND pg_has_role(oid, 'MEMBER') AND has_table_privilege(oid, $2, 'SELECT')";
+
+/// A connection that is set up.
+pub(super) struct Session {
+    pub(super) client: Client,
+}
+
+/// What became of a query.
+pub(super) struct Ended {
+    pub(super) answer: Result<QueryAnswer, Unanswered>,
+    /// The connection, where it is idle again.
+    pub(super) session: Option<Session>,
+}
+
+impl Session {
+    /// Opens a connection, which changes nothing and reads as little as its role allows.
+    pub(super) async fn open(connect: &dyn Connect) -> Result<Self, Unanswered> {
+        let client = connect.connect().await.map_err(|_| Unanswered::Failed)?;
+        client.batch_execute(&settings()).await.map_err(failed)?;
+        let view = format!("{SCHEMA}.{VIEW}");
+        let asked: [(&(dyn ToSql + Sync), Type); 2] = [(&ROLE, Type::NAME), (&view, Type::TEXT)];
+        let taken = client.query_typed(MAY_TAKE_ROLE, &asked).await.map_err(failed)?;
+        if !taken.is_empty() {
+            client.batch_execute(&format!("SET ROLE {ROLE}")).await.map_err(failed)?;
+        }
+        Ok(Self { client })
+    }
+
+    /// Whether the connection is still there.
+    pub(super) fn is_open(&self) -> bool {
+        !self.client.is_closed()
+    }
+
+    /// Runs a query, up to its second row. It is ended at the server when nobody waits for it any
+    /// more.
+    pub(super) async fn run(
+        self,
+        connect: &dyn Connect,
+        rendered: &Rendered,
+        of: Option<ValueType>,
+        left: oneshot::Receiver<()>,
+    ) -> Ended {
+        let token = self.client.cancel_token();
+        let parameters: Vec<_> = rendered.parameters.iter().map(|value| value.typed()).collect();
+        let mut query = Box::pin(self.client.query_typed(&rendered.sql, &parameters));
+        let ended = tokio::select! {
+            biased;
+            ended = &mut query => ended,
+            _ = left => {
+                // The end that was asked for hits this query alone: the connection comes back
+                // only if the server says that it did.
+                let ended = timeout(POLICY_CANCEL_TIME, async {
+                    let (_, ended) = tokio::join!(connect.cancel(&token), query);
+                    ended
+                });
+                let was_hit = match ended.await {
+                    Ok(Err(error)) => error.code() == Some(&SqlState::QUERY_CANCELED),
+                    Ok(Ok(_)) | Err(_) => false,
+                };
+                let session = was_hit.then_some(self);
+                return Ended { answer: Err(Unanswered::OutOfTime), session };
+            }
+        };
+        drop(query);
+        let session = Some(self).filter(|session| session.is_open() && !was_last(&ended));
+        let answer = ended.map_err(failed).and_then(|rows| answer(&rows, of));
+        Ended { answer, session }
+    }
+}
+
+/// Whether the connection ended with the query, or may have.
+fn was_last(ended: &Result<Vec<Row>, Error>) -> bool {
+    ended.as_ref().is_err_and(|error| {
+        let severity = error.as_db_error().and_then(|told| told.parsed_severity());
+        severity != Some(Severity::Error)
+    })
+}
+
+/// Why there is no answer.
+fn failed(error: Error) -> Unanswered {
+    // Its words may name what a policy reads: they are for nobody.
+    tracing::debug!(code = ?error.code(), "a policy's query failed");
+    if error.code() == Some(&SqlState::QUERY_CANCELED) {
+        Unanswered::OutOfTime
+    } else {
+        Unanswered::Failed
+    }
+}
+
+/// What the rows say, of which there are two at most.
+fn answer(rows: &[Row], of: Option<ValueType>) -> Result<QueryAnswer, Unanswered> {
+    match rows {
+        [] => Ok(QueryAnswer::NoRow),
+        [row] => answered(row, of).map(QueryAnswer::OneRow).map_err(failed),
+        _ => Ok(QueryAnswer::SeveralRows),
+    }
+}
+
+fn answered(row: &Row, of: Option<ValueType>) -> Result<Answered, Error> {
+    Ok(match of {
+        Some(ValueType::Boolean) => {
+            row.try_get::<_, Option<bool>>(0)?.map_or(Answered::Null, Answered::Boolean)
+        }
+        Some(ValueType::Integer) => {
+            row.try_get::<_, Option<i64>>(0)?.map_or(Answered::Null, Answered::Integer)
+        }
+        Some(ValueType::Numeric | ValueType::Text | ValueType::Json | ValueType::Time) | None => {
+            let is_null: bool = row.try_get(0)?;
+            if is_null { Answered::Null } else { Answered::Other }
+        }
+    })
+}

@@ -1,0 +1,41 @@
+//! The schema on PostgreSQL, and the numbered steps that lead to it.
+
+use super::session::PostgresSession;
+use crate::StoreError;
+use crate::database::{Result, Session, unavailable};
+
+/// The steps, the first leading from an empty database to version 1. A released step is never
+/// changed; a new one is added.
+const STEPS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+
+/// Brings the database to this program's version within a transaction. Of several nodes that start
+/// at once one does, and the others wait for it. A newer database is refused: this program does not
+/// know what it would break.
+pub(crate) fn migrate(session: &PostgresSession<'_>) -> std::result::Result<(), StoreError> {
+    let stored = stored(session).map_err(unavailable)?;
+    let known = STEPS.len() as i64;
+    if stored > known {
+        return Err(StoreError::Unavailable(format!(
+            "the database has schema version {stored}, this program knows up to {known}: \
+             start the program that wrote it, or a newer one"
+        )));
+    }
+    let steps = (1i64..).zip(STEPS).filter(|(number, _)| *number > stored);
+    for (number, step) in steps {
+        session.run_script(step).map_err(unavailable)?;
+        Session::Postgres(session)
+            .run("UPDATE schema_version SET number = ?1", [number])
+            .map_err(unavailable)?;
+    }
+    Ok(())
+}
+
+fn stored(session: &PostgresSession<'_>) -> Result<i64> {
+    // Until the transaction ends; the number is this program's alone.
+    session.run_script(
+        "SELECT pg_advisory_xact_lock(7020394201);
+         CREATE TABLE IF NOT EXISTS schema_version (number bigint NOT NULL);
+         INSERT INTO schema_version SELECT 0 WHERE NOT EXISTS (SELECT FROM schema_version)",
+    )?;
+    Session::Postgres(session).row("SELECT number FROM schema_version", (), |row| row.get(0))
+}

@@ -1,0 +1,8 @@
+//! The contract that every store keeps, on PostgreSQL. Without PostgreSQL nothing is tested.
+
+#![cfg(test)]
+
+#[path = "../it/opened.rs"]
+mod opened;
+mod place;
+mod postgres;

@@ -1,0 +1,5 @@
+//! Tests of what other tests stand on.
+
+#![cfg(test)]
+
+mod postgres;
