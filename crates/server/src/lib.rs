@@ -38,6 +38,7 @@ mod logging;
 mod run;
 mod secrets_key;
 mod tls;
+mod transfer;
 
 pub mod limits;
 pub mod settings;
@@ -47,3 +48,7 @@ pub use policy_tests::test_policies;
 pub use run::{ServeError, Started, serve};
 pub use secrets_key::SecretsKeyError;
 pub use tls::TlsError;
+pub use transfer::{
+    ExportRequest, Exported, HowFar, ImportRequest, Imported, TransferError, TransferProgress,
+    export, import,
+};
