@@ -92,3 +92,40 @@ impl Caller {
 fn target(resource_type: &str, id: &str) -> Option<Target> {
     Some(Target::new(ResourceType::parse(resource_type)?, Id::parse(id)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_session_is_what_its_claims_say() {
+        let claims = json!({"iss": "https://a", "scope": "x y", "exp": 60, "jti": "1", "sub": "s"});
+        let session = Session::of_claims(claims.as_object().unwrap());
+        assert_eq!(session.issuer.as_deref(), Some("https://a"));
+        assert_eq!(session.scope.as_deref(), Some("x y"));
+        assert_eq!(session.expires_at.map(Timestamp::as_second), Some(60));
+        assert_eq!(session.token_id.as_deref(), Some("1"));
+        assert!(session.introspector.is_none() && !session.scopes_enforced);
+        let others = json!({"iss": 1, "scope": ["x"], "exp": "60", "jti": {}});
+        let session = Session::of_claims(others.as_object().unwrap());
+        let told = [session.issuer, session.scope, session.token_id];
+        assert_eq!((told, session.expires_at), ([None, None, None], None));
+    }
+
+    #[test]
+    fn a_user_and_a_client_of_one_id_are_two() {
+        let named = |id: &str| json!({"id": id}).as_object().cloned().map(Arc::new);
+        let user = Caller { user: named("x"), ..Caller::default() };
+        let client = Caller { client: named("x"), ..Caller::default() };
+        let told = |caller: &Caller| {
+            [caller.user_target(), caller.client_target()].map(|it| it.map(|it| it.to_string()))
+        };
+        assert_eq!(told(&user), [Some("User/x".to_owned()), None]);
+        assert_eq!(told(&client), [None, Some("Client/x".to_owned())]);
+        assert_eq!(told(&Caller::anonymous()), [None, None]);
+        let strange = Caller { user: named("../y"), ..Caller::default() };
+        assert_eq!(told(&strange), [None, None]);
+    }
+}

@@ -122,3 +122,31 @@ pub fn tables() -> impl Iterator<Item = ResourceType> {
 pub fn derive_references(resource: &mut serde_json::Value, base_url: &str) {
     document::of_fhir_resource(resource, base_url);
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_stored_reference_is_shown_by_what_it_points_at() {
+        let mut resource = json!({
+            "resourceType": "Observation",
+            "subject": {"reference": "Patient/1", "id": "2", "resourceType": "Group"},
+            "performer": [{"reference": "https://fw/fhir/Practitioner/3"}],
+        });
+        derive_references(&mut resource, "https://fw/fhir");
+        assert_eq!(resource.pointer("/subject/id"), Some(&json!("1")));
+        assert_eq!(resource.pointer("/subject/resourceType"), Some(&json!("Patient")));
+        assert_eq!(resource.pointer("/performer/0/id"), Some(&json!("3")));
+    }
+
+    #[test]
+    fn types_of_our_own_and_the_record_have_no_table() {
+        assert_eq!(table("patient").map(ResourceType::name), Some("Patient"));
+        for name in ["Patient", "user", "client", "accesspolicy", "auditevent", "nothing", ""] {
+            assert_eq!(table(name), None, "{name}");
+        }
+    }
+}

@@ -25,6 +25,7 @@ pub(crate) fn rule(interaction: &Interaction) -> Rule {
         | Interaction::TestMatcho(_)
         | Interaction::TestToken(_)
         | Interaction::Explain(_)
+        | Interaction::Jobs(_)
         | Interaction::HealthDetails => Rule::Administrators,
         Interaction::HistorySystem(_) | Interaction::Metrics => Rule::Policies,
         Interaction::Create(_)
@@ -82,6 +83,7 @@ pub(crate) fn writes_own_type(interaction: &Interaction) -> bool {
             | Interaction::TestToken(_)
             | Interaction::TestMatcho(_)
             | Interaction::Explain(_)
+            | Interaction::Jobs(_)
             | Interaction::HealthDetails
             | Interaction::Metrics => false,
         }

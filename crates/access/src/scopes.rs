@@ -159,6 +159,7 @@ fn right(interaction: &Interaction) -> Option<Right> {
         | Interaction::TestToken(_)
         | Interaction::TestMatcho(_)
         | Interaction::Explain(_)
+        | Interaction::Jobs(_)
         | Interaction::HealthDetails
         | Interaction::Metrics => None,
     }

@@ -91,6 +91,7 @@ impl SystemTask {
             | Interaction::TestMatcho(_)
             | Interaction::TestToken(_)
             | Interaction::Explain(_)
+            | Interaction::Jobs(_)
             | Interaction::HealthDetails
             | Interaction::Metrics => false,
         };

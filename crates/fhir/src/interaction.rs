@@ -47,6 +47,8 @@ pub enum Interaction {
     TestToken(SentToken),
     /// Asks why something is, or would be, allowed or refused.
     Explain(Explain),
+    /// Looks at what is done beside requests, or ends it.
+    Jobs(AskedOfJobs),
     /// `GET /health/ready` with details.
     HealthDetails,
     /// `GET /metrics`.
@@ -64,6 +66,17 @@ pub enum Explain {
     PolicyTests(Value),
     /// `GET /auth/shadow`: what policies in shadow mode would change.
     Shadow,
+}
+
+/// What is asked of the jobs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AskedOfJobs {
+    /// `GET /auth/jobs`: which there are.
+    List,
+    /// `GET /auth/jobs/[id]`: how far one is.
+    Read(String),
+    /// `DELETE /auth/jobs/[id]`: that it ends.
+    Cancel(String),
 }
 
 /// What a conditional write depends on (<https://hl7.org/fhir/R4/http.html#cond-update>).
@@ -174,6 +187,9 @@ impl Interaction {
             Self::Explain(Explain::Request(_)) => "ExplainRequest",
             Self::Explain(Explain::PolicyTests(_)) => "TestPolicies",
             Self::Explain(Explain::Shadow) => "ExplainShadow",
+            Self::Jobs(AskedOfJobs::List) => "ListJobs",
+            Self::Jobs(AskedOfJobs::Read(_)) => "ReadJob",
+            Self::Jobs(AskedOfJobs::Cancel(_)) => "CancelJob",
             Self::HealthDetails => "HealthDetails",
             Self::Metrics => "Metrics",
         }
@@ -217,6 +233,7 @@ impl Interaction {
             | Self::HistorySystem(_)
             | Self::UserInfo
             | Self::Explain(Explain::Decision(_) | Explain::Shadow)
+            | Self::Jobs(AskedOfJobs::List | AskedOfJobs::Read(_))
             | Self::HealthDetails
             | Self::Metrics => "get",
             Self::Search(_, SearchForm::Post)
@@ -227,7 +244,9 @@ impl Interaction {
             | Self::TestToken(_)
             | Self::Explain(Explain::Request(_) | Explain::PolicyTests(_)) => "post",
             Self::Update(..) | Self::ConditionalUpdate(..) => "put",
-            Self::Delete(..) | Self::ConditionalDelete(_) => "delete",
+            Self::Delete(..) | Self::ConditionalDelete(_) | Self::Jobs(AskedOfJobs::Cancel(_)) => {
+                "delete"
+            }
         }
     }
 
@@ -264,6 +283,10 @@ impl Interaction {
             Self::Explain(Explain::Request(_)) => "/auth/explain".to_owned(),
             Self::Explain(Explain::PolicyTests(_)) => "/auth/policy-tests".to_owned(),
             Self::Explain(Explain::Shadow) => "/auth/shadow".to_owned(),
+            Self::Jobs(AskedOfJobs::List) => "/auth/jobs".to_owned(),
+            Self::Jobs(AskedOfJobs::Read(id) | AskedOfJobs::Cancel(id)) => {
+                format!("/auth/jobs/{id}")
+            }
             Self::HealthDetails => "/health/ready".to_owned(),
             Self::Metrics => "/metrics".to_owned(),
         }
@@ -320,6 +343,7 @@ impl Interaction {
             | Self::TestMatcho(_)
             | Self::TestToken(_)
             | Self::Explain(_)
+            | Self::Jobs(_)
             | Self::HealthDetails
             | Self::Metrics => Parts::default(),
         }
@@ -345,6 +369,7 @@ impl Interaction {
             | Self::TestMatcho(_)
             | Self::TestToken(_)
             | Self::Explain(_)
+            | Self::Jobs(_)
             | Self::HealthDetails
             | Self::Metrics => (None, None),
         }

@@ -23,7 +23,7 @@ pub use definitions::Definitions;
 pub use id::{Id, Target, Version};
 pub use instant::{TimeRange, instant_text};
 pub use interaction::{
-    Explain, HistoryPage, IfMatch, Interaction, SearchForm, SentToken, WriteCondition,
+    AskedOfJobs, Explain, HistoryPage, IfMatch, Interaction, SearchForm, SentToken, WriteCondition,
 };
 pub use jiff::Timestamp;
 pub use outcome::{Issue, Severity, operation_outcome};

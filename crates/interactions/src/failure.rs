@@ -31,6 +31,8 @@ pub enum Failure {
     StaleDecision,
     /// The query takes too long: the client narrows it.
     TooExpensive,
+    /// It asks for what not all resources have been indexed by yet: the client tries again later.
+    NotIndexed,
     /// The answer to the Bundle is large enough: the client asks for less at a time.
     AnswerTooLarge,
     /// Too much is going on, or the database is not there: the client tries again later. The text
@@ -51,6 +53,7 @@ impl From<StoreError> for Failure {
         match error {
             StoreError::BadCursor => Self::BadRequest(bad_cursor()),
             StoreError::TooExpensive => Self::TooExpensive,
+            StoreError::NotIndexed => Self::NotIndexed,
             StoreError::Unavailable(why) => Self::Unavailable(why),
         }
     }
@@ -67,6 +70,7 @@ impl From<WriteError> for Failure {
             WriteError::SeveralMatches { .. } => Self::SeveralMatches,
             WriteError::UnexpectedMatch { .. } => Self::OtherMatch,
             WriteError::TooExpensive { .. } => Self::TooExpensive,
+            WriteError::NotIndexed { .. } => Self::NotIndexed,
             WriteError::NotThere { .. } => Self::Absent,
             WriteError::OutsideRows { .. } => Self::OutsideRows,
             WriteError::NoSuchSecret { pointer, .. } => Self::Invalid(vec![Issue::error(

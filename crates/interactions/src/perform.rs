@@ -45,6 +45,7 @@ pub async fn perform(ports: Ports<'_>, permitted: Permitted) -> Result<Outcome, 
         | Interaction::TestMatcho(_)
         | Interaction::TestToken(_)
         | Interaction::Explain(_)
+        | Interaction::Jobs(_)
         | Interaction::HealthDetails
         | Interaction::Metrics => {
             let text = "this is not an interaction with resources";

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use firewarden_access::RequestFacts;
 use firewarden_fhir::Issue;
 use http::header::{AUTHORIZATION, COOKIE, FORWARDED, HOST, HeaderName};
-use http::{HeaderMap, request::Parts};
+use http::{HeaderMap, Version, request::Parts};
 use ipnet::IpNet;
 use uuid::Uuid;
 
@@ -58,6 +58,14 @@ pub(crate) fn check(parts: &Parts) -> Result<(), Refusal> {
     }
     if parts.headers.get_all(HOST).iter().count() > 1 {
         let issue = Issue::error("invalid", "more than one `Host` was sent");
+        return Err(Refusal::BadRequest(issue));
+    }
+    // RFC 9113 section 8.3.1. In HTTP/1.1 the host of the target counts, whatever `Host` says.
+    if let (Version::HTTP_2, Some(authority), Some(host)) =
+        (parts.version, parts.uri.authority(), parts.headers.get(HOST))
+        && !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())
+    {
+        let issue = Issue::error("invalid", "`Host` and `:authority` are different hosts");
         return Err(Refusal::BadRequest(issue));
     }
     Ok(())

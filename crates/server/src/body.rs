@@ -15,7 +15,9 @@ use crate::limits;
 pub(crate) enum NotCollected {
     /// It is larger than allowed, as it came or decompressed.
     TooLarge,
-    /// It ended early, or is not in the encoding it says, or in one that is not undone.
+    /// It ended early, or its chunks do not follow one another as they should.
+    Broken,
+    /// It is not in the encoding it says, or in one that is not undone.
     Unreadable,
 }
 
@@ -30,7 +32,7 @@ where
 {
     let collected = Limited::new(body, limit).collect().await.map_err(|error| {
         let too_large = error.is::<LengthLimitError>();
-        if too_large { NotCollected::TooLarge } else { NotCollected::Unreadable }
+        if too_large { NotCollected::TooLarge } else { NotCollected::Broken }
     })?;
     let bytes = collected.to_bytes();
     match encoding(headers) {

@@ -3,6 +3,7 @@
 mod discovery;
 mod explain;
 mod health;
+mod jobs;
 mod metrics;
 mod named_caller;
 mod policy_tests;
@@ -15,6 +16,7 @@ mod userinfo;
 pub(crate) use discovery::{metadata_url, protected_resource, smart_configuration};
 pub(crate) use explain::explain;
 pub(crate) use health::{health_details, live, ready};
+pub(crate) use jobs::jobs;
 pub(crate) use metrics::metrics;
 use policy_tests::policy_tests;
 pub(crate) use test_matcho::test_matcho;

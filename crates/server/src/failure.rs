@@ -50,6 +50,9 @@ impl From<Failure> for Refusal {
     }
 }
 
+/// After how many seconds a search is worth another try that waits for the index.
+const NOT_INDEXED_RETRY_S: u64 = 30;
+
 /// What a client is told.
 pub(crate) struct Told {
     /// The status.
@@ -211,6 +214,14 @@ fn failed(failure: &Failure) -> Told {
             "too-costly",
             "the search takes too long: add parameters that narrow it",
         ),
+        Failure::NotIndexed => {
+            let text = "the resources are being indexed anew, and cannot be searched by this yet: \
+                        try again later";
+            Told {
+                retry_after_s: Some(NOT_INDEXED_RETRY_S),
+                ..error(StatusCode::SERVICE_UNAVAILABLE, "transient", text)
+            }
+        }
         Failure::AnswerTooLarge => error(
             StatusCode::BAD_REQUEST,
             "too-costly",

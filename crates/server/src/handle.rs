@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use firewarden_fhir::Issue;
 use firewarden_fhir::request::{Body as ReadBody, NotServed};
 use firewarden_identity::Credentials;
 use firewarden_interactions::bundle::ReadBundle;
@@ -250,6 +251,10 @@ impl Asking<'_> {
                 media::read_body(&self.parts.headers, bytes).map_err(|_| Refusal::MediaType)
             }
             Err(NotCollected::TooLarge) => Err(Refusal::TooLarge),
+            Err(NotCollected::Broken) => {
+                let issue = Issue::error("invalid", "the body did not arrive whole");
+                Err(Refusal::BadRequest(issue))
+            }
             Err(NotCollected::Unreadable) => Err(Refusal::MediaType),
         }
     }

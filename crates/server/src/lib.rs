@@ -40,6 +40,7 @@ mod secrets_key;
 mod tls;
 mod transfer;
 
+mod jobs;
 pub mod limits;
 pub mod settings;
 

@@ -128,3 +128,13 @@ pub const IMPORT_BATCH_ITEMS: usize = 20_000;
 pub const IMPORT_BATCH_BYTES: usize = 32 * 1024 * 1024;
 /// Bytes of resources after which an export begins another file.
 pub const EXPORT_FILE_BYTES: u64 = 256 * 1024 * 1024;
+/// Jobs that one process runs at a time.
+pub const JOBS_AT_ONCE: usize = 2;
+/// How often a process looks for a job that waits.
+pub const JOB_LOOK_S: Duration = Duration::from_secs(1);
+/// Looks for jobs between two times that ended ones are forgotten.
+pub const JOB_LOOKS_BETWEEN_SWEEPS: u64 = 3_600;
+/// How long a job rests at most after a step, for others to write.
+pub const JOB_REST_S_MAX: Duration = Duration::from_millis(200);
+/// How often a start looks whether what it needs is indexed.
+pub const INDEX_LOOK_S: Duration = Duration::from_millis(50);

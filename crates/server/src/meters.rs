@@ -16,7 +16,7 @@ pub(crate) use self::exposition::Exposition;
 use self::histogram::Histogram;
 
 /// What was asked, by the id of its operation; the first stands for what did not come so far.
-const OPERATIONS: [&str; 26] = [
+const OPERATIONS: [&str; 29] = [
     "none",
     "Public",
     "IssueToken",
@@ -41,6 +41,9 @@ const OPERATIONS: [&str; 26] = [
     "ExplainDecision",
     "ExplainRequest",
     "ExplainShadow",
+    "ListJobs",
+    "ReadJob",
+    "CancelJob",
     "HealthDetails",
     "Metrics",
 ];

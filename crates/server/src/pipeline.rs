@@ -206,7 +206,8 @@ async fn metrics(
     routed: Routed,
     audit: &mut AuditRecord,
 ) -> Result<String, Refusal> {
-    permit(moment, routed, audit).await.map(|_| endpoints::metrics(moment))
+    permit(moment, routed, audit).await?;
+    Ok(endpoints::metrics(moment).await)
 }
 
 /// Decides one interaction. What is wrong with the request is told only to who may do it.
@@ -277,6 +278,7 @@ async fn act(moment: &Moment<'_>, permitted: Permitted) -> Result<Outcome, Refus
         Interaction::TestMatcho(sent) => return endpoints::test_matcho(sent),
         Interaction::TestToken(token) => return Ok(endpoints::test_token(moment, token).await),
         Interaction::Explain(asked) => return endpoints::explain(moment, asked).await,
+        Interaction::Jobs(asked) => return endpoints::jobs(moment, asked).await,
         Interaction::HealthDetails => return Ok(endpoints::health_details(moment).await),
         Interaction::Metrics
         | Interaction::Read(_)

@@ -2,7 +2,7 @@
 
 use firewarden_fhir::request::{Body, NotServed, RestRequest, Routed};
 use firewarden_fhir::search::Handling;
-use firewarden_fhir::{Explain, Interaction, Issue, ResourceType, SentToken};
+use firewarden_fhir::{AskedOfJobs, Explain, Interaction, Issue, ResourceType, SentToken};
 use firewarden_interactions::bundle::{BundleRequest, ReadBundle, bundle_of_array};
 use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE};
 use http::{HeaderMap, HeaderName, Method};
@@ -83,6 +83,10 @@ pub(crate) enum Place<'p> {
     PolicyTests,
     /// `/auth/shadow`.
     Shadow,
+    /// `/auth/jobs`.
+    Jobs,
+    /// `/auth/jobs/[id]`.
+    Job(&'p str),
     /// `/auth/token`, in another way than it is served.
     Token,
     /// `/metrics`.
@@ -104,6 +108,7 @@ impl<'p> Place<'p> {
             "/auth/explain" => return Ok(Self::Explain),
             "/auth/policy-tests" => return Ok(Self::PolicyTests),
             "/auth/shadow" => return Ok(Self::Shadow),
+            "/auth/jobs" => return Ok(Self::Jobs),
             "/metrics" => return Ok(Self::Metrics),
             "/health/ready" => return Ok(Self::HealthDetails),
             _ => {}
@@ -116,6 +121,9 @@ impl<'p> Place<'p> {
         };
         if let Some(id) = path.strip_prefix("/auth/decisions/").filter(is_id) {
             return Ok(Self::Decision(id));
+        }
+        if let Some(id) = path.strip_prefix("/auth/jobs/").filter(is_id) {
+            return Ok(Self::Job(id));
         }
         let below = path.strip_prefix('/').ok_or(NotServed::BadPath)?;
         let first = below.split('/').next().unwrap_or_default();
@@ -186,6 +194,11 @@ pub(crate) fn asked(
         }
         Place::Decision(id) if reads => Ok(explain(Explain::Decision((*id).to_owned()), None)),
         Place::Shadow if reads => Ok(explain(Explain::Shadow, None)),
+        Place::Jobs if reads => Ok(of_job(AskedOfJobs::List)),
+        Place::Job(id) if reads => Ok(of_job(AskedOfJobs::Read((*id).to_owned()))),
+        Place::Job(id) if *words.method == Method::DELETE => {
+            Ok(of_job(AskedOfJobs::Cancel((*id).to_owned())))
+        }
         Place::Explain if posts => {
             let (value, defect) = object(body);
             Ok(explain(Explain::Request(value), defect))
@@ -204,6 +217,8 @@ pub(crate) fn asked(
         | Place::Explain
         | Place::PolicyTests
         | Place::Shadow
+        | Place::Jobs
+        | Place::Job(_)
         | Place::Token
         | Place::Metrics => Err(Refusal::NotServed(NotServed::Method)),
     }
@@ -215,6 +230,10 @@ fn one(interaction: Interaction, defect: Option<Issue>) -> Asked {
 
 fn explain(asked: Explain, defect: Option<Issue>) -> Asked {
     one(Interaction::Explain(asked), defect)
+}
+
+fn of_job(asked: AskedOfJobs) -> Asked {
+    one(Interaction::Jobs(asked), None)
 }
 
 fn object(body: Body) -> (Value, Option<Issue>) {

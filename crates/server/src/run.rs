@@ -18,6 +18,7 @@ use crate::body_memory::BodyMemory;
 use crate::bootstrap::{self, BootstrapError};
 use crate::configuration::Configuration;
 use crate::directory::StoredDirectory;
+use crate::jobs::JobRunner;
 use crate::meters::Meters;
 use crate::own_types::SecretHasher;
 use crate::secrets_key::{self, SecretsKeyError};
@@ -25,7 +26,7 @@ use crate::settings::{Settings, SettingsError};
 use crate::shadow::ShadowWatch;
 use crate::tls::{self, TlsError};
 use crate::traces::Traces;
-use crate::{limits, listen, logging, sessions};
+use crate::{jobs, limits, listen, logging, sessions};
 
 /// Why the server did not start. Each is one line that says what to mend.
 #[derive(Debug, thiserror::Error)]
@@ -99,7 +100,9 @@ pub async fn serve(
         warn!("dev mode: administrators may act as any user and are told of decisions");
     }
     let app = Arc::new(open(settings, public_url, Store::open).await?);
+    let jobs = JobRunner::start(Arc::clone(&app));
     let served = serve_opened(&app, socket, tls, stop, started).await;
+    jobs.stop().await;
     // Also when it did not start: what holds the database lets go of it before the end is told.
     if let Err(error) = app.store.close().await {
         warn!(%error, "the database was not closed in order; nothing acknowledged is lost");
@@ -115,6 +118,11 @@ async fn serve_opened(
     stop: impl Future<Output = ()>,
     started: impl FnOnce(&Started),
 ) -> Result<(), ServeError> {
+    let unreadable = |error| ServeError::Database {
+        path: app.settings.database_path.display().to_string(),
+        error,
+    };
+    jobs::own_types_are_indexed(app).await.map_err(unreadable)?;
     let generated_secret = bootstrap::root_client(app).await?;
     if let Some(path) = &app.settings.init_bundle {
         bootstrap::init_bundle(app, path).await?;

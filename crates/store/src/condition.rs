@@ -53,14 +53,18 @@ impl Condition<'_> {
     }
 }
 
+/// The number of a parameter, to search by.
+pub(crate) type CodeOf<'a> =
+    dyn Fn(&SearchParameter) -> Result<Option<ParameterCode>, StoreError> + 'a;
+
 /// Makes criteria ready.
 pub(crate) struct Preparer<'a> {
-    code: &'a dyn Fn(&SearchParameter) -> Option<ParameterCode>,
+    code: &'a CodeOf<'a>,
     conjunctions: usize,
 }
 
 impl<'a> Preparer<'a> {
-    pub(crate) fn new(code: &'a dyn Fn(&SearchParameter) -> Option<ParameterCode>) -> Self {
+    pub(crate) fn new(code: &'a CodeOf<'a>) -> Self {
         Self { code, conjunctions: 0 }
     }
 
@@ -113,11 +117,11 @@ impl<'a> Preparer<'a> {
                     self.other(criteria, left).map(|conditions| (*of, conditions))
                 });
                 let targets = targets.collect::<Result<_, _>>()?;
-                Condition::Chain { parameter: (self.code)(parameter), targets }
+                Condition::Chain { parameter: (self.code)(parameter)?, targets }
             }
             Criterion::Has { source, parameter, criteria } => Condition::Has {
                 source: *source,
-                parameter: (self.code)(parameter),
+                parameter: (self.code)(parameter)?,
                 referring: self.other(criteria, left)?,
             },
             Criterion::Any(alternatives) => {
@@ -135,7 +139,7 @@ impl<'a> Preparer<'a> {
             | Criterion::Number { parameter, .. }
             | Criterion::Quantity { parameter, .. }
             | Criterion::Uri { parameter, .. } => {
-                Condition::Comparison(Comparison::new(criterion, (self.code)(parameter)))
+                Condition::Comparison(Comparison::new(criterion, (self.code)(parameter)?))
             }
         })
     }
@@ -177,7 +181,7 @@ mod tests {
         };
         let prepare = |depth| {
             let criteria = [nested(depth)];
-            Preparer::new(&|_| None).conditions(&criteria).map(|conditions| conditions.len())
+            Preparer::new(&|_| Ok(None)).conditions(&criteria).map(|conditions| conditions.len())
         };
         assert!(matches!(prepare(CRITERIA_DEPTH_MAX), Ok(1)));
         assert!(matches!(prepare(CRITERIA_DEPTH_MAX + 1), Err(StoreError::TooExpensive)));

@@ -180,6 +180,15 @@ impl<'c> Session<'c> {
         }
     }
 
+    /// What ends a SELECT that takes rows for itself, and leaves out what another transaction has
+    /// taken. Where one transaction writes at a time, nothing has.
+    pub(crate) fn skipping_locked(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "",
+            Self::Postgres(_) => " FOR UPDATE SKIP LOCKED",
+        }
+    }
+
     /// Whether a transaction is open: some errors end it.
     pub(crate) fn is_in_transaction(&self) -> bool {
         match self {

@@ -2,15 +2,18 @@
 
 mod allowance;
 mod apply;
+pub(crate) mod chore;
 pub(crate) mod dictionary;
 mod dump;
 mod history;
 mod index_writes;
+mod jobs;
 mod judge;
 pub(crate) mod load;
 mod many;
 mod point;
 mod pool;
+mod reindex;
 mod remembered;
 mod row;
 mod search;
@@ -24,22 +27,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use async_trait::async_trait;
-use firewarden_access::policy_query::{Bindings, PolicyQuery};
-use firewarden_access::{
-    PermittedSearch, PolicyDatabase, QueryAnswer, Reach, RowFilter, Unanswered,
-};
-use firewarden_fhir::{HistoryPage, Resource, Target, Version};
+use firewarden_access::{PermittedSearch, PolicyDatabase, Reach, RowFilter};
+use firewarden_fhir::{HistoryPage, Resource, ResourceType, Target, Version};
 use rusqlite::Connection;
 
 use crate::condition::looks_up;
-use crate::database::{Reader, unavailable};
+use crate::database::{Reader, Session, unavailable};
 use crate::limits::{
     PAGE_BODY_BYTES_MAX, READER_CACHE_KIB, READERS_MAX, WRITES_PREPARED_INLINE_MAX,
 };
 use crate::postgres;
 use crate::postgres::connect::{Connector, Purpose};
 use crate::postgres::connection::PostgresConnection;
+use crate::postgres::policies::{PostgresPolicies, TypeCodes};
 use crate::prepare::{Content, Prepared, Preparer};
 use crate::seal::{Seal, Unsealed};
 use crate::sqlite::policies::{PolicyReaders, SqlitePolicies};
@@ -82,18 +82,7 @@ enum Points {
 /// Who answers the rules of `sql` policies.
 enum Policies {
     Sqlite(Arc<PolicyReaders>),
-    None,
-}
-
-/// Rules that nobody answers.
-#[derive(Debug)]
-struct NoPolicies;
-
-#[async_trait]
-impl PolicyDatabase for NoPolicies {
-    async fn evaluate(&self, _: &PolicyQuery, _: &Bindings) -> Result<QueryAnswer, Unanswered> {
-        Err(Unanswered::Failed)
-    }
+    Postgres { readers: Arc<postgres::policies::PolicyReaders>, code: Arc<TypeCodes> },
 }
 
 struct Backends {
@@ -158,19 +147,33 @@ impl Engine {
         secrets_key: &[u8; 32],
         readers: usize,
     ) -> Result<Self, StoreError> {
+        let runtime = tokio::runtime::Handle::try_current().ok();
         let open = || {
             let mut schema = PostgresConnection::open(&connector, Purpose::Schema)?;
             let transaction = schema.begin().map_err(unavailable)?;
             postgres::schema::migrate(&transaction)?;
             transaction.commit().map_err(unavailable)?;
             let home = Home::Postgres(connector.clone());
-            let opened = opened(&mut Writing::Postgres(schema), secrets_key)?;
+            let mut schema = Writing::Postgres(schema);
+            let opened = opened(&mut schema, secrets_key)?;
+            let dictionary = Arc::clone(&opened.dictionary);
+            let code: Arc<TypeCodes> = Arc::new(move |of| dictionary.resource_type(of));
+            let installation = postgres::policies::installation(&*code);
+            schema.look(|session| session.mark(&installation)).map_err(unavailable)?;
+            let readers_of_policies =
+                postgres::policies::PolicyReaders::new(Box::new(connector.clone()), readers);
+            let readers_of_policies = Arc::new(readers_of_policies);
+            if let Some(runtime) = &runtime {
+                let warmed = Arc::clone(&readers_of_policies);
+                runtime.spawn(async move { warmed.warm().await });
+            }
+            let policies = Policies::Postgres { readers: readers_of_policies, code };
             let writing = home.open().map_err(unavailable)?;
             let reader = |_| Reader::Postgres(connector.clone(), None);
             let backends = Backends {
                 points: Points::Pooled,
                 pool: Pool::new((0..readers.clamp(1, READERS_MAX)).map(reader).collect()),
-                policies: Policies::None,
+                policies,
                 folder: PathBuf::new(),
             };
             Self::start((home, writing), backends, base_url, opened)
@@ -334,9 +337,7 @@ impl Engine {
     }
 
     fn with_preparer<T>(&self, prepare: impl FnOnce(&Preparer<'_>) -> T) -> T {
-        let code = |e: &firewarden_fhir::extract::Extracted| {
-            self.dictionary.parameter(e.parameter.resource_type, &e.parameter.code)
-        };
+        let code = |of: ResourceType, name: &str| self.dictionary.parameter(of, name);
         prepare(&Preparer { base_url: &self.base_url, seal: &self.seal, code: &code })
     }
 
@@ -344,7 +345,9 @@ impl Engine {
     pub(crate) fn policies(&self) -> Arc<dyn PolicyDatabase> {
         match &self.policies {
             Policies::Sqlite(readers) => Arc::new(SqlitePolicies::new(readers, &self.dictionary)),
-            Policies::None => Arc::new(NoPolicies),
+            Policies::Postgres { readers, code } => {
+                Arc::new(PostgresPolicies::new(readers, code, &self.base_url.as_str().into()))
+            }
         }
     }
 
@@ -381,6 +384,10 @@ fn opened(writing: &mut Writing, secrets_key: &[u8; 32]) -> Result<Opened, Store
             return Ok(Err(refused));
         }
         let dictionary = Dictionary::register(session)?;
+        if let Session::Sqlite(_) = session {
+            // This process alone has the database.
+            crate::jobs::table::nobody_runs(session)?;
+        }
         let version = writer::policy_version(session)?;
         Ok(Ok((dictionary, version, load::index_unfinished(session)?)))
     });

@@ -9,6 +9,10 @@ pub enum StoreError {
     /// It took longer than a query may: the client narrows it.
     #[error("the query took too long")]
     TooExpensive,
+    /// It is searched by what not all resources have been indexed by yet: the client tries again
+    /// later.
+    #[error("the index is not complete yet")]
+    NotIndexed,
     /// The database cannot be read now: the client tries again later.
     #[error("the database is not available: {0}")]
     Unavailable(String),
@@ -57,6 +61,13 @@ pub enum WriteError {
     /// To evaluate the `index`th write's condition, or its rows, takes too long.
     #[error("write {index}: the condition takes too long")]
     TooExpensive {
+        /// Which of the request's writes.
+        index: usize,
+    },
+    /// The `index`th write's condition, or its rows, ask for what not all resources have been indexed
+    /// by yet.
+    #[error("write {index}: the index is not complete yet")]
+    NotIndexed {
         /// Which of the request's writes.
         index: usize,
     },

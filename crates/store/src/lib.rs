@@ -9,6 +9,7 @@ mod engine;
 mod error;
 mod fold;
 mod index;
+mod jobs;
 pub mod limits;
 mod load;
 mod matches;
@@ -23,6 +24,7 @@ mod write;
 
 pub use dump::{Dump, DumpError, Dumped};
 pub use error::{StoreError, WriteError};
+pub use jobs::{Job, JobEnd, JobGoes, JobLease, JobProgress, JobState, NewJob, ReindexStep};
 pub use load::{FileKey, KeptVersion, LoadItem, LoadRefusal, Loaded, Loader, PreparedLoad};
 pub use postgres::url::{PostgresUrl, PostgresUrlError};
 pub use store::{

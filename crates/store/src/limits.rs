@@ -139,3 +139,23 @@ pub const LEASE_TIME: Duration = Duration::from_millis(900);
 pub const POSTGRES_ANSWER_TIME: Duration = Duration::from_secs(8);
 /// Rows that are fetched together where more may follow.
 pub const POSTGRES_ROWS_FETCHED_TOGETHER: i32 = 128;
+/// For how long a job is its runner's after each renewal.
+pub const JOB_LEASE: Duration = Duration::from_secs(60);
+/// How often a job is begun that does not get on, before it is given up.
+pub const JOB_ATTEMPTS_MAX: u64 = 8;
+/// How long a job rests after the first attempt that failed; twice as long after each further one.
+pub const JOB_PAUSE: Duration = Duration::from_secs(1);
+/// How long it rests at most.
+pub const JOB_PAUSE_MAX: Duration = Duration::from_secs(300);
+/// How long a job is kept after its end.
+pub const JOB_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Jobs that are kept after their end.
+pub const JOBS_ENDED_MAX: usize = 1_000;
+/// Jobs that are listed.
+pub const JOBS_LISTED_MAX: usize = 200;
+/// Characters of why a job failed.
+pub const JOB_ERROR_CHARACTERS_MAX: usize = 1_000;
+/// Versions whose values are selected anew at a time.
+pub const REINDEXED_TOGETHER_MAX: usize = 200;
+/// Bytes of bodies after which so few are enough.
+pub const REINDEXED_BYTES_MAX: usize = 4 * 1024 * 1024;

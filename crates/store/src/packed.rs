@@ -1,14 +1,19 @@
 //! The values of one version, packed in one blob: for removing its index rows, for `:missing` and
 //! `:exact`, and for sorting.
 //!
-//! The form: one byte for the version of form and extractor, then for each value the parameter's
-//! number, a tag, and its parts. Lengths and numbers of parameters are LEB128.
+//! The form: one byte for its version, then for each value the parameter's number, a tag, and its
+//! parts. Lengths and numbers of parameters are LEB128. What the values were selected by is noted with
+//! the parameter, and its number changes with it: `engine/dictionary.rs`.
 
 use firewarden_fhir::TimeRange;
 use firewarden_fhir::extract::IndexValue;
 
-/// Grows when the form changes or the extractor selects differently: older blobs are made anew.
-pub(crate) const EXTRACTOR_VERSION: u8 = 1;
+/// Grows when the form changes: what is stored in an older one must still be read.
+const FORM: u8 = 1;
+
+/// Grows when the extractor selects differently, or when other index rows are made of its values: then
+/// all values are made anew.
+pub(crate) const EXTRACTOR_VERSION: u32 = 1;
 
 /// The number of a search parameter within its type, as the database gave it.
 pub(crate) type ParameterCode = u16;
@@ -72,7 +77,7 @@ fn numbers(low: f64, high: f64) -> Option<(f64, f64)> {
 /// The values in one blob.
 pub(crate) fn pack(values: &[(ParameterCode, Value<'_>)]) -> Vec<u8> {
     let mut blob = Vec::with_capacity(1 + values.len() * 24);
-    blob.push(EXTRACTOR_VERSION);
+    blob.push(FORM);
     for (parameter, value) in values {
         put_number(&mut blob, u64::from(*parameter));
         put_value(&mut blob, value);
@@ -80,9 +85,9 @@ pub(crate) fn pack(values: &[(ParameterCode, Value<'_>)]) -> Vec<u8> {
     blob
 }
 
-/// The values of a blob; `None` when it is not one of this version.
+/// The values of a blob; `None` when it is not one of this form.
 pub(crate) fn unpack(blob: &[u8]) -> Option<Vec<(ParameterCode, Value<'_>)>> {
-    let mut rest = Rest(blob.strip_prefix(&[EXTRACTOR_VERSION])?);
+    let mut rest = Rest(blob.strip_prefix(&[FORM])?);
     let mut values = Vec::new();
     while !rest.0.is_empty() {
         let parameter = ParameterCode::try_from(rest.number()?).ok()?;
@@ -292,7 +297,7 @@ mod tests {
         #[test]
         fn no_blob_makes_it_panic(mut blob in prop::collection::vec(any::<u8>(), 1..60)) {
             unpack(&blob);
-            blob[0] = EXTRACTOR_VERSION;
+            blob[0] = FORM;
             unpack(&blob);
         }
     }

@@ -3,7 +3,6 @@
 
 pub(crate) mod connect;
 pub(crate) mod connection;
-#[cfg_attr(not(test), expect(dead_code, reason = "not wired yet"))]
 pub(crate) mod policies;
 pub(crate) mod schema;
 pub(crate) mod session;

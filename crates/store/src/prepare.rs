@@ -1,10 +1,12 @@
 //! What a write needs, made ready in the calling task: the writer only joins texts and runs SQL.
 
 use firewarden_access::RowFilter;
-use firewarden_fhir::{IfMatch, Resource, Target, Timestamp, extract};
+use firewarden_fhir::extract::Extracted;
+use firewarden_fhir::{IfMatch, Resource, ResourceType, Target, Timestamp, extract};
 
 use crate::body::BodyParts;
 use crate::condition::looks_up;
+use crate::engine::chore::Chore;
 use crate::index::{IndexKey, index_rows};
 use crate::packed::{ParameterCode, Value, pack};
 use crate::seal::{NotSealed, Seal};
@@ -16,6 +18,8 @@ pub(crate) struct Prepared {
     pub policy_version: Option<u64>,
     pub now: Timestamp,
     pub writes: Vec<PreparedWrite>,
+    /// What the store does for itself, in place of writes.
+    pub chore: Option<Chore>,
 }
 
 /// One write, ready.
@@ -86,13 +90,14 @@ pub(crate) struct Preparer<'a> {
     pub base_url: &'a str,
     pub seal: &'a Seal,
     /// The number of a parameter, where the database has one.
-    pub code: &'a dyn Fn(&extract::Extracted) -> Option<ParameterCode>,
+    pub code: &'a dyn Fn(ResourceType, &str) -> Option<ParameterCode>,
 }
 
 impl Preparer<'_> {
     pub(crate) fn request(&self, request: WriteRequest) -> Result<Prepared, WriteError> {
-        let writes: Result<_, _> = request.writes.into_iter().map(|w| self.write(w)).collect();
-        Ok(Prepared { policy_version: request.policy_version, now: request.now, writes: writes? })
+        let WriteRequest { policy_version, now, writes } = request;
+        let writes: Result<_, _> = writes.into_iter().map(|w| self.write(w)).collect();
+        Ok(Prepared { policy_version, now, writes: writes?, chore: None })
     }
 
     fn write(&self, write: Write) -> Result<PreparedWrite, WriteError> {
@@ -116,11 +121,7 @@ impl Preparer<'_> {
         secrets: Vec<(String, SecretChange)>,
     ) -> Result<Content, WriteError> {
         let extracted = extract::extract(target.resource_type, &resource.content, self.base_url);
-        let mut values: Vec<(ParameterCode, Value<'_>)> = extracted
-            .iter()
-            .filter_map(|e| Some(((self.code)(e)?, Value::of(&e.value)?)))
-            .collect();
-        values.sort_by_key(|(parameter, _)| *parameter);
+        let values = packable(&extracted, &|name| (self.code)(target.resource_type, name));
         let secrets: Result<_, _> =
             secrets.into_iter().map(|(pointer, s)| self.secret(target, pointer, s)).collect();
         Ok(Content {
@@ -148,4 +149,15 @@ impl Preparer<'_> {
         };
         Ok((pointer, sealed))
     }
+}
+
+/// The values of a resource as they are packed: by the numbers of their parameters.
+pub(crate) fn packable<'e>(
+    extracted: &'e [Extracted],
+    code: &dyn Fn(&str) -> Option<ParameterCode>,
+) -> Vec<(ParameterCode, Value<'e>)> {
+    let value = |e: &'e Extracted| Some((code(&e.parameter.code)?, Value::of(&e.value)?));
+    let mut values: Vec<_> = extracted.iter().filter_map(value).collect();
+    values.sort_by_key(|(parameter, _)| *parameter);
+    values
 }

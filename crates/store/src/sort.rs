@@ -3,11 +3,11 @@
 use std::cmp::Ordering;
 
 use firewarden_fhir::ResourceType;
-use firewarden_fhir::definitions::{ParameterType, SearchParameter};
+use firewarden_fhir::definitions::ParameterType;
 use firewarden_fhir::search::{SearchQuery, SortBy, SortKey};
 
 use crate::StoreError;
-use crate::condition::{OfOther, Preparer};
+use crate::condition::{CodeOf, OfOther, Preparer};
 use crate::cursor::{self, Part};
 use crate::fold::{cut, fold};
 use crate::limits::SORT_TEXT_BYTES_MAX;
@@ -53,7 +53,7 @@ pub(crate) struct Place {
 impl<'q> Order<'q> {
     pub(crate) fn of(
         query: &'q SearchQuery,
-        code: &dyn Fn(&SearchParameter) -> Option<ParameterCode>,
+        code: &CodeOf<'_>,
         preparer: &mut Preparer<'_>,
     ) -> Result<Self, StoreError> {
         let mut order = Self { keys: Vec::new(), purpose: query.resource_type.name().to_owned() };
@@ -63,12 +63,12 @@ impl<'q> Order<'q> {
                 SortBy::Id => (By::Id, "_id".to_owned()),
                 SortBy::LastUpdated => (By::LastUpdated, "_lastUpdated".to_owned()),
                 SortBy::Parameter(parameter) => {
-                    (By::Parameter(parameter.kind, code(parameter)), parameter.code.to_string())
+                    (By::Parameter(parameter.kind, code(parameter)?), parameter.code.to_string())
                 }
                 SortBy::Through { parameter, target, criteria, by } => {
                     let name = format!("{}:{target}.{}", parameter.code, by.code);
                     let conditions = preparer.of_other(criteria)?;
-                    let (parameter, by) = (code(parameter), code(by));
+                    let (parameter, by) = (code(parameter)?, code(by)?);
                     let through =
                         Through { parameter, target: *target, conditions, by, descending };
                     (By::Through(through), name)

@@ -1,5 +1,7 @@
 //! The store's face.
 
+mod jobs;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 

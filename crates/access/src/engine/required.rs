@@ -189,6 +189,11 @@ mod tests {
             Required::default()
         );
         assert_eq!(Required::any([].into_iter()), Required::default());
+        let put = of(Place::Method, &["put"]);
+        assert_eq!(
+            Required::any([get.clone(), put].into_iter()),
+            of(Place::Method, &["get", "put"])
+        );
         assert_eq!(Required::all([get.clone(), Required::default()].into_iter()), get);
     }
 

@@ -12,6 +12,7 @@ const METHODS: &[&str] = &["get", "post", "put", "patch", "delete"];
 
 /// The ids of `operation` that are not the names of operations.
 const OPERATIONS: &[&str] = &[
+    "CancelJob",
     "ExplainDecision",
     "ExplainRequest",
     "ExplainShadow",
@@ -30,7 +31,9 @@ const OPERATIONS: &[&str] = &[
     "FhirUpdate",
     "FhirVread",
     "HealthDetails",
+    "ListJobs",
     "Metrics",
+    "ReadJob",
     "TestMatcho",
     "TestPolicies",
     "TestPolicy",

@@ -153,3 +153,49 @@ fn bytes(value: &Literal) -> usize {
         Literal::Boolean(_) | Literal::Integer(_) | Literal::Time(_) => 8,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_is_cast_to_what_it_says_and_to_nothing_else() {
+        use ValueType::{Boolean, Integer, Json, Numeric, Text, Time};
+        let number = |text: &str| Some(Literal::Numeric(text.to_owned()));
+        for (text, to, expected) in [
+            ("true", Boolean, Some(Literal::Boolean(true))),
+            ("false", Boolean, Some(Literal::Boolean(false))),
+            ("TRUE", Boolean, None),
+            ("t", Boolean, None),
+            ("1", Boolean, None),
+            ("", Boolean, None),
+            ("-7", Integer, Some(Literal::Integer(-7))),
+            ("7.0", Integer, None),
+            (" 7", Integer, None),
+            ("99999999999999999999", Integer, None),
+            ("7.50", Numeric, number("7.50")),
+            ("1e2", Numeric, number("1e2")),
+            ("7 ", Numeric, None),
+            ("\n7", Numeric, None),
+            ("NaN", Numeric, None),
+            ("x", Text, None),
+            ("{}", Json, None),
+            ("2020-01-01", Time, None),
+        ] {
+            assert_eq!(of_text(text, to), expected, "`{text}` as {to:?}");
+        }
+    }
+
+    #[test]
+    fn the_values_of_a_request_have_a_size_together() {
+        let wanted = |name: &str| Wanted {
+            path: SentPath::parse(name).unwrap(),
+            reading: Reading::As(ValueType::Text),
+        };
+        let half = "x".repeat(SENT_BYTES_MAX / 2);
+        let document = |last: &str| serde_json::json!({"a": half, "b": half, "c": last});
+        let wanted = [wanted("a"), wanted("b"), wanted("c")];
+        assert_eq!(bind(&wanted, &[], &document("")).unwrap().values().len(), 3);
+        assert_eq!(bind(&wanted, &[], &document("x")), Err(Unbound::TooLarge));
+    }
+}

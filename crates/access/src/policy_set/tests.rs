@@ -170,3 +170,56 @@ fn policies_for_others_are_not_looked_at() {
     let metrics = set.candidates(&anonymous, &Interaction::Metrics, Timestamp::UNIX_EPOCH);
     assert!(metrics.len() < 30, "{}", metrics.len());
 }
+
+#[test]
+fn every_stored_policy_counts_whether_or_not_it_grants() {
+    let source = |(id, content): (&str, Value)| PolicySource {
+        id: Id::parse(id).unwrap(),
+        content: content.as_object().unwrap().clone(),
+    };
+    let read = [
+        ("p1", json!({"engine": "allow", "link": [{"reference": "User/a"}]})),
+        ("p2", json!({"engine": "matcho", "matcho": {"user": "present?"}})),
+        ("p3", json!({"engine": "matcho", "matcho": {"client": "present?"}})),
+    ];
+    let shadows = [("s1", json!({"engine": "allow", "roleName": "x", "mode": "shadow"}))];
+    let broken =
+        [("b1", json!({"engine": "none"})), ("b2", json!({})), ("b3", json!({"engine": 1}))];
+    for (sources, count) in [
+        (Vec::new(), 0),
+        (read.to_vec(), 3),
+        (shadows.to_vec(), 1),
+        (broken.to_vec(), 3),
+        ([&read[..], &shadows[..], &broken[..]].concat(), 7),
+    ] {
+        let set = PolicySet::compile(1, sources.into_iter().map(source).collect());
+        assert_eq!(set.count(), count);
+    }
+}
+
+#[test]
+fn each_administrator_is_found_by_the_own_policy() {
+    let linked = |id: &str, to: &str| PolicySource {
+        id: Id::parse(id).unwrap(),
+        content: json!({"engine": "allow", "link": [{"reference": to}]})
+            .as_object()
+            .unwrap()
+            .clone(),
+    };
+    let sources = vec![linked("p0", "User/a"), linked("p1", "User/b"), linked("p2", "Client/c")];
+    let set = PolicySet::compile(1, sources);
+    let named = |id: &str| json!({"id": id}).as_object().cloned().map(Arc::new);
+    let user = |id: &str| Caller { user: named(id), ..Caller::anonymous() };
+    let client = |id: &str| Caller { client: named(id), ..Caller::anonymous() };
+    for (caller, policy) in [
+        (user("a"), Some("p0")),
+        (user("b"), Some("p1")),
+        (client("c"), Some("p2")),
+        (user("c"), None),
+        (client("a"), None),
+        (Caller::anonymous(), None),
+    ] {
+        let found = set.administering(&caller, Timestamp::UNIX_EPOCH).map(Id::as_str);
+        assert_eq!(found, policy, "{caller:?}");
+    }
+}

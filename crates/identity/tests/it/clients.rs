@@ -107,3 +107,28 @@ async fn a_crowd_of_wrong_secrets_is_turned_away() {
     tokio::time::resume();
     assert!(world.header(&header("root", "secret")).await.is_ok(), "the line is free again");
 }
+
+#[tokio::test]
+async fn who_guesses_waits_for_a_hash_whether_or_not_the_client_is_there() {
+    let world = world(vec![
+        (client("there", json!({})), Some("secret")),
+        (client("off", json!({"active": false})), Some("secret")),
+        (client("without", json!({})), None),
+    ])
+    .await;
+    for id in ["there", "off", "without", "never", "../root", "a b"] {
+        let headers: Vec<String> = (0..100).map(|n| header(id, &format!("guess {n}"))).collect();
+        tokio::time::pause();
+        let guesses = headers.iter().map(|header| world.header(header));
+        let answers = futures_util::future::join_all(guesses).await;
+        tokio::time::resume();
+        let busy = Unauthenticated::Busy { retry_after_s: 1 };
+        let told = |answer: &Result<_, Unauthenticated>| answer.as_ref().err() == Some(&busy);
+        let turned_away = answers.iter().filter(|answer| told(answer)).count();
+        // A guess that needed no hash would never be turned away.
+        assert!(turned_away >= 100 - 64 - 2, "{id}: {turned_away}");
+        let others = answers.iter().filter(|answer| !told(answer));
+        let checks: Vec<_> = others.map(|answer| answer.as_ref().unwrap_err().check()).collect();
+        assert!(checks.iter().all(|check| *check == "client-secret"), "{id}: {checks:?}");
+    }
+}

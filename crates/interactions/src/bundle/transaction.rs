@@ -108,6 +108,7 @@ async fn prepare(
         | Interaction::TestMatcho(_)
         | Interaction::TestToken(_)
         | Interaction::Explain(_)
+        | Interaction::Jobs(_)
         | Interaction::HealthDetails
         | Interaction::Metrics => Err(Failure::BadRequest(Issue::error("invalid", "not a write"))),
     }

@@ -6,7 +6,7 @@ use crate::meters::Exposition;
 use crate::pipeline::Moment;
 
 /// What was counted since the start, and the state of this moment.
-pub(crate) fn metrics(moment: &Moment<'_>) -> String {
+pub(crate) async fn metrics(moment: &Moment<'_>) -> String {
     let (app, snapshot) = (moment.app, &moment.snapshot);
     let mut text = Exposition::default();
     text.gauge("firewarden_build_info", "The program's version.");
@@ -24,6 +24,12 @@ pub(crate) fn metrics(moment: &Moment<'_>) -> String {
     key_sets(&app.identity.key_sets(), &mut text);
     text.gauge("firewarden_store_writes_waiting", "Requests that wait for the writer.");
     text.sample(&[], app.store.writes_waiting());
+    // Without a database there is none to count, and the other figures tell so.
+    let jobs = app.store.job_counts().await.unwrap_or_default();
+    text.gauge("firewarden_jobs", "Jobs that are kept, by kind and state.");
+    for (kind, state, count) in jobs {
+        text.sample(&[("kind", &kind), ("state", state.name())], count);
+    }
     if let Some(bytes) = resident_bytes() {
         text.gauge("process_resident_memory_bytes", "Memory of the process.");
         text.sample(&[], bytes);

@@ -56,6 +56,7 @@ impl Line {
             | Interaction::HistorySystem(_)
             | Interaction::UserInfo
             | Interaction::Explain(Explain::Decision(_) | Explain::Shadow)
+            | Interaction::Jobs(_)
             | Interaction::HealthDetails
             | Interaction::Metrics => interaction.clone(),
         };

@@ -11,7 +11,7 @@
 //! them), `has` and `lacks` (texts), `headers` (null for absent), `same_as` (an earlier step's
 //! answer, but for the time and the request's id), `alike` (the same of all answers of the step).
 //! `save` keeps parts of an answer, by JSON Pointer or by the name of a header, for `${name}` in
-//! later steps. With a fixture, nobody but an administrator is ever shown a text with [`CANARY`] in it.
+//! later steps; a URL of the server without the server. With a fixture, nobody but an administrator is ever shown a text with [`CANARY`] in it.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -151,7 +151,8 @@ impl Conversation {
                 header => answer.header(header).into(),
             };
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            self.saved.insert(variable, text);
+            let below = text.strip_prefix(&self.server.url).map(str::to_owned);
+            self.saved.insert(variable, below.unwrap_or(text));
         }
         self.told.insert(name, told.clone());
         told

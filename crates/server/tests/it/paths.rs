@@ -164,6 +164,28 @@ async fn a_message_that_two_parsers_would_cut_differently_is_refused() {
         ("a blank before the colon", "Content-Length : 2\r\n\r\n{}".to_owned()),
         ("a field without a name", ": x\r\nContent-Length: 2\r\n\r\n{}".to_owned()),
         ("a NUL in a field", "X-A: b\0c\r\nContent-Length: 2\r\n\r\n{}".to_owned()),
+        ("a CR in a field", "X-A: b\rc\r\nContent-Length: 2\r\n\r\n{}".to_owned()),
+        ("a CR that ends a line", "X-A: b\rContent-Length: 2\r\n\r\n{}".to_owned()),
+        (
+            "an LF that ends a line",
+            format!("X-A: b\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n{smuggled}"),
+        ),
+        (
+            "an LF that ends a chunk's size",
+            format!("Transfer-Encoding: chunked\r\n\r\n2\n{{}}\r\n{smuggled}"),
+        ),
+        (
+            "an LF that ends a chunk",
+            format!("Transfer-Encoding: chunked\r\n\r\n2\r\n{{}}\n{smuggled}"),
+        ),
+        (
+            "an LF in a chunk's extension",
+            format!("Transfer-Encoding: chunked\r\n\r\n2;a=\n\r\n{{}}\r\n{smuggled}"),
+        ),
+        (
+            "a chunk's size that is none",
+            format!("Transfer-Encoding: chunked\r\n\r\n0x2\r\n{{}}\r\n{smuggled}"),
+        ),
     ] {
         let answer = server.raw(format!("{start}{rest}")).await;
         assert!(answer.starts_with("HTTP/1.1 400"), "{what}: {answer}");

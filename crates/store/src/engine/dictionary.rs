@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
-use crate::database::{OptionalRow, Result as Found, Session};
+use crate::StoreError;
+use crate::database::{OptionalRow, Result as Found, Session, damaged, unavailable};
 use crate::limits::SYSTEMS_REMEMBERED_MAX;
-use crate::packed::ParameterCode;
+use crate::packed::{EXTRACTOR_VERSION, ParameterCode};
+use firewarden_fhir::definitions::SearchParameter;
 use firewarden_fhir::{Definitions, ResourceType};
 
 /// The number of a type in this database.
@@ -17,19 +19,34 @@ pub(crate) const NO_SYSTEM: i64 = 0;
 /// same while the database is open.
 pub(crate) struct Dictionary {
     types: HashMap<ResourceType, TypeCode>,
-    parameters: HashMap<ResourceType, HashMap<Box<str>, ParameterCode>>,
+    parameters: HashMap<ResourceType, HashMap<Box<str>, Known>>,
+}
+
+/// A parameter, as the database knows it.
+#[derive(Clone, Copy)]
+struct Known {
+    // INVARIANT: a number stands for what the values were selected by, and is never given again.
+    code: ParameterCode,
+    /// Whether all resources of the type had their values when the database was opened.
+    ready: bool,
 }
 
 impl Dictionary {
-    /// Reads the numbers, and gives new ones to what has none: in a transaction that nobody else
-    /// does it in.
+    /// Reads the numbers, and gives new ones to what has none, or was selected by something else
+    /// than this program would: in a transaction that nobody else does it in.
     pub(crate) fn register(session: &Session<'_>) -> Found<Self> {
         let mut dictionary = Self { types: HashMap::new(), parameters: HashMap::new() };
+        let mut changed = false;
         for resource_type in ResourceType::all() {
             let code = type_code(session, resource_type)?;
-            let parameters = parameter_codes(session, resource_type, code)?;
+            let mut registration = Registration::read(session, resource_type, code)?;
+            registration.complete()?;
+            changed |= registration.changed;
             dictionary.types.insert(resource_type, code);
-            dictionary.parameters.insert(resource_type, parameters);
+            dictionary.parameters.insert(resource_type, registration.known);
+        }
+        if changed {
+            session.run("UPDATE state SET index_generation = index_generation + 1", ())?;
         }
         Ok(dictionary)
     }
@@ -39,10 +56,52 @@ impl Dictionary {
         self.types.get(&resource_type).copied().unwrap_or_default()
     }
 
-    /// The number of a type's parameter.
+    /// The number of a type's parameter, for its values to be stored by.
     pub(crate) fn parameter(&self, of: ResourceType, name: &str) -> Option<ParameterCode> {
-        self.parameters.get(&of)?.get(name).copied()
+        Some(self.parameters.get(&of)?.get(name)?.code)
     }
+
+    /// The number of a type's parameter, to search by or to judge by. Refused while some resource
+    /// may be without its values: what is not known to be complete answers nothing.
+    pub(crate) fn searched(
+        &self,
+        session: &Session<'_>,
+        of: ResourceType,
+        name: &str,
+    ) -> Result<Option<ParameterCode>, StoreError> {
+        let Some(known) = self.parameters.get(&of).and_then(|known| known.get(name)) else {
+            return Ok(None);
+        };
+        // Looked up in the state that is searched: it has become ready there, or not yet.
+        if known.ready || is_ready(session, self.resource_type(of), known.code)? {
+            return Ok(Some(known.code));
+        }
+        Err(StoreError::NotIndexed)
+    }
+
+    /// The types that have parameters which are not ready, those that a credential is judged by
+    /// first.
+    pub(crate) fn unindexed(&self, session: &Session<'_>) -> Found<Vec<ResourceType>> {
+        let unready = "SELECT DISTINCT type FROM parameter WHERE ready = 0";
+        let codes: Vec<TypeCode> = session.every(unready, (), |row| row.get(0))?;
+        let of = |code: &TypeCode| self.types.iter().find(|(_, known)| *known == code);
+        let mut types: Vec<_> = codes.iter().filter_map(of).map(|(of, _)| *of).collect();
+        types.sort_by_key(|of| (!of.is_own(), of.name()));
+        Ok(types)
+    }
+}
+
+fn is_ready(
+    session: &Session<'_>,
+    type_code: TypeCode,
+    code: ParameterCode,
+) -> Result<bool, StoreError> {
+    let ready = "SELECT ready FROM parameter WHERE type = ?1 AND code = ?2";
+    session
+        .row(ready, (type_code, code), |row| row.get(0))
+        .optional()
+        .map_err(unavailable)
+        .map(|ready| ready.unwrap_or(false))
 }
 
 fn type_code(session: &Session<'_>, of: ResourceType) -> Found<TypeCode> {
@@ -54,29 +113,88 @@ fn type_code(session: &Session<'_>, of: ResourceType) -> Found<TypeCode> {
     }
 }
 
-fn parameter_codes(
-    session: &Session<'_>,
+/// The parameters of one type, being registered.
+struct Registration<'s> {
+    session: &'s Session<'s>,
     of: ResourceType,
     type_code: TypeCode,
-) -> Found<HashMap<Box<str>, ParameterCode>> {
-    let known =
-        session.every("SELECT name, code FROM parameter WHERE type = ?1", [type_code], |row| {
-            Ok((Box::from(row.text(0)?), row.get(1)?))
-        })?;
-    let mut codes: HashMap<Box<str>, ParameterCode> = known.into_iter().collect();
-    let mut last: ParameterCode = codes.values().copied().max().unwrap_or(0);
-    for parameter in Definitions::get().search_parameters(of) {
-        if !codes.contains_key(&parameter.code) {
-            last = last.saturating_add(1);
-            session.run(
-                "INSERT INTO parameter (type, code, name) VALUES (?1, ?2, ?3)",
-                (type_code, last, &*parameter.code),
-            )?;
-            codes.insert(parameter.code.clone(), last);
-        }
-    }
-    Ok(codes)
+    known: HashMap<Box<str>, Known>,
+    /// What the values of each were selected by.
+    extractions: HashMap<Box<str>, String>,
+    last: ParameterCode,
+    /// Whether there are resources, which have not the values of a new parameter.
+    has_resources: Option<bool>,
+    changed: bool,
 }
+
+impl<'s> Registration<'s> {
+    fn read(session: &'s Session<'s>, of: ResourceType, type_code: TypeCode) -> Found<Self> {
+        let (mut known, mut extractions) = (HashMap::new(), HashMap::new());
+        session.every(
+            "SELECT name, code, ready, extraction FROM parameter WHERE type = ?1",
+            [type_code],
+            |row| {
+                let name: Box<str> = row.text(0)?.into();
+                extractions.insert(name.clone(), row.get(3)?);
+                known.insert(name, Known { code: row.get(1)?, ready: row.get(2)? });
+                Ok(())
+            },
+        )?;
+        let last = known.values().map(|known| known.code).max().unwrap_or(0);
+        let (has_resources, changed) = (None, false);
+        Ok(Self { session, of, type_code, known, extractions, last, has_resources, changed })
+    }
+
+    fn complete(&mut self) -> Found<()> {
+        for parameter in Definitions::get().search_parameters(self.of) {
+            let extraction = extraction(parameter);
+            let known = self.extractions.get(&parameter.code);
+            if known.is_none_or(|known| *known != extraction) {
+                let is_known = known.is_some();
+                self.renumber(&parameter.code, &extraction, is_known)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn renumber(&mut self, name: &str, extraction: &str, is_known: bool) -> Found<()> {
+        self.last = self.last.checked_add(1).ok_or_else(|| damaged(1, "no number is left"))?;
+        let ready = !self.has_resources()?;
+        let statement = if is_known {
+            "UPDATE parameter SET code = ?2, extraction = ?4, ready = ?5
+             WHERE type = ?1 AND name = ?3"
+        } else {
+            "INSERT INTO parameter (type, code, name, extraction, ready)
+             VALUES (?1, ?2, ?3, ?4, ?5)"
+        };
+        let values = (self.type_code, self.last, name, extraction, i64::from(ready));
+        self.session.run(statement, values)?;
+        self.known.insert(name.into(), Known { code: self.last, ready });
+        self.changed = true;
+        Ok(())
+    }
+
+    fn has_resources(&mut self) -> Found<bool> {
+        if let Some(known) = self.has_resources {
+            return Ok(known);
+        }
+        let one = "SELECT key FROM resource WHERE type = ?1 LIMIT 1";
+        let found = self.session.row(one, [self.type_code], |row| row.get::<i64>(0)).optional()?;
+        Ok(*self.has_resources.insert(found.is_some()))
+    }
+}
+
+/// What a parameter's values are selected by, in a few characters.
+fn extraction(parameter: &SearchParameter) -> String {
+    let SearchParameter { kind, expression, targets, .. } = parameter;
+    let targets: Vec<_> = targets.iter().map(|of| of.name()).collect();
+    let text = format!("{EXTRACTOR_VERSION} {kind:?} {expression} {}", targets.join(" "));
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+    digest.as_ref().iter().take(EXTRACTION_BYTES).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Bytes that tell one way to select values from another.
+const EXTRACTION_BYTES: usize = 8;
 
 /// The number of a system that some code was written with.
 pub(crate) fn find_system(session: &Session<'_>, uri: &str) -> Found<Option<i64>> {

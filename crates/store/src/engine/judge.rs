@@ -177,11 +177,15 @@ pub(crate) fn unpacked(
     unpack(packed).ok_or_else(|| unavailable(damaged(2, "packed values")))
 }
 
-/// The number of a parameter in this database.
-pub(crate) fn code_of(
-    dictionary: &Dictionary,
-) -> impl Fn(&SearchParameter) -> Option<ParameterCode> {
-    |parameter| dictionary.parameter(parameter.resource_type, &parameter.code)
+/// The number of a parameter in this database, to search by.
+pub(crate) fn code_of<'a>(
+    reading: &'a Reading<'_>,
+    dictionary: &'a Dictionary,
+) -> impl Fn(&SearchParameter) -> Result<Option<ParameterCode>, StoreError> + 'a {
+    |parameter| {
+        let SearchParameter { resource_type, code, .. } = parameter;
+        dictionary.searched(reading.session, *resource_type, code)
+    }
 }
 
 /// Judges single rows by a row filter.
@@ -206,7 +210,7 @@ impl<'a> RowJudge<'a> {
         let rows = match rows.reach() {
             Reach::Nothing => Rows::Nothing,
             Reach::Some(criteria) => {
-                Rows::Some(Preparer::new(&code_of(dictionary)).conditions(criteria)?)
+                Rows::Some(Preparer::new(&code_of(reading, dictionary)).conditions(criteria)?)
             }
             Reach::Everything => Rows::Everything,
         };

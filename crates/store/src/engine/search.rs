@@ -86,7 +86,7 @@ impl<'a> Search<'a> {
             Reach::Some(criteria) => criteria,
             Reach::Everything => &[],
         };
-        let code = code_of(dictionary);
+        let code = code_of(reading, dictionary);
         let mut preparer = Preparer::new(&code);
         let conditions = preparer.conditions(rows.iter().chain(&query.criteria))?;
         let order = Order::of(query, &code, &mut preparer)?;

@@ -368,7 +368,10 @@ impl Batch<'_> {
         }
         let session = self.tools.session;
         session.mark("SAVEPOINT request")?;
-        let outcome = apply(self.tools, self.systems, request.now, request.writes);
+        let outcome = match request.chore {
+            Some(chore) => chore.apply(self.tools),
+            None => apply(self.tools, self.systems, request.now, request.writes),
+        };
         if outcome.is_err() && reads_index {
             // A system's number that was given within the savepoint is gone with it.
             self.systems.forget();
@@ -430,7 +433,8 @@ mod tests {
             change: PreparedChange::Delete(IfMatch::Any),
         };
         let writes = (0..writes).map(write).collect();
-        let request = Prepared { policy_version: None, now: Timestamp::UNIX_EPOCH, writes };
+        let now = Timestamp::UNIX_EPOCH;
+        let request = Prepared { policy_version: None, now, writes, chore: None };
         Message::Write(Job { request, answer: oneshot::channel().0 })
     }
 

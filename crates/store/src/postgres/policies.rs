@@ -20,7 +20,6 @@ use crate::limits::{POLICY_QUERY_TIME, POLICY_REQUEST_TIME};
 
 pub(crate) use self::permitted::installation;
 pub(crate) use self::readers::PolicyReaders;
-pub(crate) use self::session::Connect;
 
 /// The numbers of types in the database.
 pub(crate) type TypeCodes = dyn Fn(ResourceType) -> i64 + Send + Sync;

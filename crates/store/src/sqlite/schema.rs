@@ -7,7 +7,8 @@ use crate::database::unavailable;
 
 /// The steps, the first leading from an empty database to version 1. A released step is never
 /// changed; a new one is added.
-const STEPS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
+const STEPS: &[&str] =
+    &[include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 
 /// Brings the database to this program's version, each step in a transaction of its own. A newer
 /// database is refused: this program does not know what it would break.

@@ -11,6 +11,7 @@ mod opening;
 mod place;
 mod policies;
 mod random;
+mod reindexing;
 mod rows;
 mod searches;
 mod secrets;

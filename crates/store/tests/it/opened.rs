@@ -5,7 +5,6 @@ use firewarden_fhir::{Id, IfMatch, Resource, ResourceType, Target, Timestamp, Ve
 use firewarden_store::{
     Change, Read, SecretChange, Store, Stored, Write, WriteError, WriteRequest, Written,
 };
-use zeroize::Zeroizing;
 
 pub(crate) use crate::place::*;
 

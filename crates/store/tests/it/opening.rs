@@ -88,7 +88,7 @@ async fn another_secrets_key_is_refused_at_the_start() {
 async fn a_newer_schema_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     open_in(folder.path()).unwrap().close().await.unwrap();
-    let raw = || rusqlite::Connection::open(settings(folder.path()).path).unwrap();
+    let raw = || rusqlite::Connection::open(file(folder.path())).unwrap();
     raw().pragma_update(None, "user_version", 99).unwrap();
     let told = refusal(settings(folder.path()));
     assert!(told.contains("the database has schema version 99"), "{told}");
@@ -99,7 +99,7 @@ async fn a_newer_schema_is_refused_and_left_alone() {
 #[tokio::test]
 async fn a_file_that_is_no_database_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let path = settings(folder.path()).path;
+    let path = file(folder.path());
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(&path, "not a database, but long enough to look like a file".repeat(100))
         .unwrap();
@@ -112,7 +112,7 @@ async fn while_another_program_holds_the_database_writes_are_refused_and_reads_g
     let folder = tempfile::tempdir().unwrap();
     let store = open_in(folder.path()).unwrap();
     write(&store, vec![put("Patient/a", "{}")]).await.unwrap();
-    let other = rusqlite::Connection::open(settings(folder.path()).path).unwrap();
+    let other = rusqlite::Connection::open(file(folder.path())).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let refused = write(&store, vec![put("Patient/a", "{}")]).await;
     assert!(matches!(refused, Err(WriteError::Unavailable(_))), "{refused:?}");

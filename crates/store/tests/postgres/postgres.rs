@@ -8,6 +8,8 @@ mod histories;
 mod limited;
 #[path = "../it/matching.rs"]
 mod matching;
+#[path = "../it/policies.rs"]
+mod policies;
 #[path = "../it/random.rs"]
 mod random;
 #[path = "../it/rows.rs"]

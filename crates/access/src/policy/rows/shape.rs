@@ -155,3 +155,99 @@ pub(super) fn is_fixed(criterion: &Criterion) -> bool {
         | Criterion::Uri { .. } => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use firewarden_fhir::request::parse_query;
+    use firewarden_fhir::search::{Handling, ParseSearch};
+    use firewarden_fhir::{ResourceType, Timestamp};
+
+    use super::*;
+
+    fn criteria(of: &str, text: &str) -> Vec<Criterion> {
+        let now = Timestamp::UNIX_EPOCH;
+        let reader = ParseSearch { base_url: "https://fw/fhir", now, handling: Handling::Strict };
+        let of = ResourceType::parse(of).unwrap();
+        reader.criteria_of(of, &parse_query(text).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn criteria_that_differ_in_values_alone_are_of_one_shape() {
+        for (of, ours, theirs) in [
+            ("Patient", "_id=a,b", "_id=c,d"),
+            ("Patient", "_lastUpdated=gt2020", "_lastUpdated=gt2021-02"),
+            ("Patient", "name=a", "name=b"),
+            ("Patient", "gender:not=male", "gender:not=female"),
+            ("Patient", "identifier=a|b", "identifier=c|d"),
+            ("Observation", "subject=Patient/1,Patient/2", "subject=Patient/3,Patient/4"),
+            ("Patient", "birthdate=lt2000", "birthdate=lt1990-01-01"),
+            ("RiskAssessment", "probability=gt0.5", "probability=gt0.25"),
+            ("Observation", "value-quantity=lt5|s|u", "value-quantity=lt6|t|v"),
+            ("ValueSet", "url=urn:a", "url=urn:b"),
+            ("Observation", "subject:Patient.name=a", "subject:Patient.name=b"),
+            ("Patient", "_has:Observation:patient:code=a", "_has:Observation:patient:code=b"),
+            ("Patient", "name:missing=true", "name:missing=true"),
+            ("Patient", "name=a&gender=male", "name=b&gender=female"),
+        ] {
+            let (ours, theirs) = (criteria(of, ours), criteria(of, theirs));
+            assert!(same_shape(&ours, &theirs), "{ours:?} {theirs:?}");
+        }
+    }
+
+    #[test]
+    fn criteria_that_say_something_else_are_of_another() {
+        for (of, ours, theirs) in [
+            ("Patient", "_id=a", "_id=a,b"),
+            ("Patient", "_id=a", "name=a"),
+            ("Patient", "_id=a", "_id=a&_id=b"),
+            ("Patient", "name=a&gender=male", "gender=male&name=a"),
+            ("Patient", "_lastUpdated=gt2020", "_lastUpdated=lt2020"),
+            ("Patient", "_lastUpdated=gt2020", "_lastUpdated=gt2020,gt2021"),
+            ("Patient", "name=a", "name:exact=a"),
+            ("Patient", "name=a", "family=a"),
+            ("Patient", "name=a", "name=a,b"),
+            ("Patient", "gender=male", "gender:not=male"),
+            ("Patient", "gender=male", "active=true"),
+            ("Patient", "gender=male", "gender=male,female"),
+            ("Patient", "identifier=a", "identifier=a|"),
+            ("Patient", "identifier=a|b", "identifier=|b"),
+            ("Observation", "subject=Patient/1", "performer=Patient/1"),
+            ("Observation", "subject=Patient/1", "subject=Patient/1,Patient/2"),
+            ("Patient", "birthdate=2000", "birthdate=ne2000"),
+            ("Patient", "birthdate=2000", "death-date=2000"),
+            ("Patient", "birthdate=2000", "birthdate=2000,2001"),
+            ("RiskAssessment", "probability=0.5", "probability=gt0.5"),
+            ("RiskAssessment", "probability=0.5", "probability=0.5,0.6"),
+            ("Observation", "value-quantity=5|s|u", "value-quantity=gt5|s|u"),
+            ("Observation", "value-quantity=5|s|u", "value-quantity=5||u"),
+            ("Observation", "value-quantity=5||u", "value-quantity=5"),
+            ("Observation", "value-quantity=5", "component-value-quantity=5"),
+            ("ValueSet", "url=urn:a", "url=urn:a,urn:b"),
+            ("ValueSet", "url=urn:a", "reference=urn:a"),
+            ("Observation", "subject:Patient.name=a", "subject:Patient.family=a"),
+            ("Observation", "subject:Patient.name=a", "subject:Group.code=a"),
+            ("Observation", "subject:Patient.name=a", "performer:Patient.name=a"),
+            ("Observation", "subject:Patient.name=a", "subject:Patient.name=a,b"),
+            ("Patient", "_has:Observation:patient:code=a", "_has:Observation:patient:code=a,b"),
+            ("Patient", "_has:Observation:patient:code=a", "_has:Observation:focus:code=a"),
+            ("Patient", "_has:Observation:patient:code=a", "_has:Condition:patient:code=a"),
+            ("Patient", "name:missing=true", "name:missing=false"),
+            ("Patient", "name:missing=true", "gender:missing=true"),
+        ] {
+            let (ours, theirs) = (criteria(of, ours), criteria(of, theirs));
+            assert!(!same_shape(&ours, &theirs), "{ours:?} {theirs:?}");
+            assert!(!same_shape(&theirs, &ours), "{ours:?} {theirs:?}");
+        }
+    }
+
+    #[test]
+    fn alternatives_are_of_one_shape_each_for_each() {
+        let any = |ways: &[&str]| {
+            vec![Criterion::Any(ways.iter().map(|way| criteria("Patient", way)).collect())]
+        };
+        assert!(same_shape(&any(&["_id=a", "name=b"]), &any(&["_id=c", "name=d"])));
+        assert!(!same_shape(&any(&["_id=a", "name=b"]), &any(&["_id=c", "_id=d"])));
+        assert!(!same_shape(&any(&["_id=a"]), &any(&["_id=a", "_id=b"])));
+        assert!(!same_shape(&any(&["_id=a"]), &criteria("Patient", "_id=a")));
+    }
+}

@@ -149,6 +149,7 @@ impl<'a> Conditional<'a> {
 pub(super) fn failed(index: usize, error: StoreError) -> Failed {
     Failed::Refused(match error {
         StoreError::TooExpensive => WriteError::TooExpensive { index },
+        StoreError::NotIndexed => WriteError::NotIndexed { index },
         StoreError::Unavailable(why) => WriteError::Unavailable(why),
         StoreError::BadCursor => WriteError::Unavailable("a condition has a cursor".to_owned()),
     })

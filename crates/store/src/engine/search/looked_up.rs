@@ -197,7 +197,8 @@ mod tests {
         let judge = Judge::new(&reading, &dictionary);
         [("Observation", chain), ("Patient", has)].map(|(name, criterion)| {
             let criteria = [criterion];
-            let conditions = Preparer::new(&code_of(&dictionary)).conditions(&criteria).unwrap();
+            let conditions =
+                Preparer::new(&code_of(&reading, &dictionary)).conditions(&criteria).unwrap();
             let finder = Finder { judge: &judge, resource_type: of(name), looked_up_max };
             finder.source(&conditions[0]).unwrap().map(|source| source.legs.len())
         })

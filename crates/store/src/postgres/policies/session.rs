@@ -11,7 +11,9 @@ use tokio_postgres::{CancelToken, Client, Error, Row};
 
 use super::permitted::{ROLE, SCHEMA, VIEW};
 use super::render::Rendered;
+use crate::StoreError;
 use crate::limits::{POLICY_CANCEL_TIME, POLICY_LOCK_TIME, POLICY_QUERY_TIME};
+use crate::postgres::connect::{Connector, Purpose};
 
 /// Opens connections to the database, and ends what they run.
 #[async_trait]
@@ -27,6 +29,29 @@ pub(crate) trait Connect: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 #[error("the database cannot be reached")]
 pub(crate) struct Unreachable;
+
+#[async_trait]
+impl Connect for Connector {
+    async fn connect(&self) -> Result<Client, Unreachable> {
+        let connected = Connector::connect(self, Purpose::Policies).await;
+        let (client, connection) = connected.map_err(unreachable)?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::warn!(%error, "a connection to PostgreSQL was lost");
+            }
+        });
+        Ok(client)
+    }
+
+    async fn cancel(&self, token: &CancelToken) -> Result<(), Unreachable> {
+        Connector::cancel(self, token).await.map_err(unreachable)
+    }
+}
+
+fn unreachable(error: StoreError) -> Unreachable {
+    tracing::warn!(%error, "the rules of policies have no database");
+    Unreachable
+}
 
 /// What every session for policies begins with. Only catalogued functions are found without their
 /// schema. A plan that is compiled or spread over workers pays for no rule.

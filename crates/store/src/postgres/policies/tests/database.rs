@@ -8,7 +8,7 @@ use firewarden_testkit::postgres::Cluster;
 use serde_json::{Value, json};
 use tokio_postgres::{Config, NoTls};
 
-use super::super::session::Unreachable;
+use super::super::session::{Connect, Unreachable};
 use super::super::*;
 use crate::body::BodyParts;
 
@@ -48,8 +48,7 @@ impl Database {
         let codes: HashMap<ResourceType, i64> = ResourceType::all().zip(1..).collect();
         let code: Arc<TypeCodes> = Arc::new(move |of| codes[&of]);
         let made = cluster.database_from("policies", |database| {
-            // `only` is a word of PostgreSQL's own.
-            database.rows(&include_str!("../../schema/1.sql").replace("only", "\"only\""));
+            database.rows(include_str!("../../schema/1.sql"));
             database.rows(&installation(&*code));
         });
         let config: Config = made.url().parse().unwrap();
