@@ -1,9 +1,13 @@
 //! The one executable: its commands, their arguments and what they print.
 
 mod asked_server;
+mod export;
+mod import;
 mod limits;
 mod policy;
+mod progress;
 mod serve;
+mod settings;
 mod token;
 
 use std::io::Write;
@@ -18,6 +22,8 @@ fn main() -> ExitCode {
     let matches = command().get_matches();
     let done = match matches.subcommand() {
         Some(("serve", arguments)) => serve::run(arguments),
+        Some(("import", arguments)) => import::run(arguments),
+        Some(("export", arguments)) => export::run(arguments),
         Some(("token", arguments)) => token::run(arguments),
         Some(("policy", arguments)) => policy::run(arguments),
         // clap has told the user already.
@@ -39,6 +45,8 @@ fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(serve::command())
+        .subcommand(import::command())
+        .subcommand(export::command())
         .subcommand(token::command())
         .subcommand(policy::command())
 }
