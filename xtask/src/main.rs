@@ -3,6 +3,7 @@
 mod bench;
 mod conformance;
 mod definitions;
+mod multiply;
 mod tidy;
 
 use std::path::Path;
@@ -30,6 +31,8 @@ enum Chore {
     Conformance(conformance::Arguments),
     /// Writes the definitions pack of FHIR R4 from its official package.
     Definitions(definitions::Arguments),
+    /// Writes NDJSON of many records: bundles multiplied with new identities.
+    MultiplyBundles(multiply::Arguments),
     /// Checks the house rules that a program can check.
     Tidy,
 }
@@ -40,6 +43,7 @@ fn main() -> anyhow::Result<()> {
         Chore::BareHandler(arguments) => bench::serve_bare(&arguments),
         Chore::Conformance(arguments) => conformance::check(&arguments, workspace()),
         Chore::Definitions(arguments) => definitions::write(&arguments),
+        Chore::MultiplyBundles(arguments) => multiply::write(&arguments, workspace()),
         Chore::Tidy => tidy::report(workspace()),
     }
 }

@@ -20,6 +20,10 @@ pub enum SystemTask {
     KeepSessions,
     /// Makes a user for the subject of a token, where its introspector says so.
     CreateUser,
+    /// Writes what the operator imports.
+    Import,
+    /// Reads everything for the operator's export.
+    Export,
 }
 
 impl SystemTask {
@@ -43,6 +47,8 @@ impl SystemTask {
             Self::FindCaller => matches!(of.name(), "Client" | "Role" | "Session" | "User"),
             Self::KeepSessions => of.name() == "Session",
             Self::CreateUser => of.name() == "User",
+            // A session is begun by its token alone.
+            Self::Import | Self::Export => of.name() != "Session",
         };
         if reached { RowFilter::everything() } else { RowFilter::nothing() }
     }
@@ -55,15 +61,25 @@ impl SystemTask {
 
     fn may(self, interaction: &Interaction) -> bool {
         let act = match interaction {
-            Interaction::Read(_) | Interaction::Search(..) => self != Self::CreateUser,
+            Interaction::Read(_) | Interaction::Search(..) => match self {
+                Self::CreateUser | Self::Export => false,
+                Self::Bootstrap
+                | Self::InitBundle
+                | Self::LoadConfiguration
+                | Self::FindCaller
+                | Self::KeepSessions
+                | Self::Import => true,
+            },
             Interaction::Create(_) => {
                 self.writes() || matches!(self, Self::KeepSessions | Self::CreateUser)
             }
             Interaction::Update(..) => self.writes(),
             Interaction::ConditionalCreate(..) | Interaction::ConditionalUpdate(..) => {
-                self == Self::InitBundle
+                matches!(self, Self::InitBundle | Self::Import)
             }
-            Interaction::Delete(..) => matches!(self, Self::InitBundle | Self::KeepSessions),
+            Interaction::Delete(..) => {
+                matches!(self, Self::InitBundle | Self::KeepSessions | Self::Import)
+            }
             Interaction::Vread(..)
             | Interaction::CompartmentSearch(..)
             | Interaction::ConditionalDelete(_)
@@ -87,10 +103,12 @@ impl SystemTask {
     /// Whether it creates and replaces what it reaches.
     fn writes(self) -> bool {
         match self {
-            Self::Bootstrap | Self::InitBundle => true,
-            Self::LoadConfiguration | Self::FindCaller | Self::KeepSessions | Self::CreateUser => {
-                false
-            }
+            Self::Bootstrap | Self::InitBundle | Self::Import => true,
+            Self::LoadConfiguration
+            | Self::FindCaller
+            | Self::KeepSessions
+            | Self::CreateUser
+            | Self::Export => false,
         }
     }
 }
@@ -106,13 +124,15 @@ mod tests {
 
     use super::*;
 
-    const TASKS: [SystemTask; 6] = [
+    const TASKS: [SystemTask; 8] = [
         SystemTask::Bootstrap,
         SystemTask::InitBundle,
         SystemTask::LoadConfiguration,
         SystemTask::FindCaller,
         SystemTask::KeepSessions,
         SystemTask::CreateUser,
+        SystemTask::Import,
+        SystemTask::Export,
     ];
 
     fn of(name: &str) -> ResourceType {
@@ -134,25 +154,28 @@ mod tests {
 
     #[test]
     fn each_task_reaches_its_own_types_and_no_other() {
-        use SystemTask::{Bootstrap, FindCaller, InitBundle, KeepSessions, LoadConfiguration};
+        use SystemTask::{
+            Bootstrap, FindCaller, Import, InitBundle, KeepSessions, LoadConfiguration,
+        };
         for (name, tasks) in [
-            ("AccessPolicy", &[Bootstrap, InitBundle, LoadConfiguration][..]),
-            ("AccessPolicyTest", &[InitBundle, LoadConfiguration]),
-            ("IdentityProvider", &[InitBundle, LoadConfiguration]),
-            ("TokenIntrospector", &[InitBundle, LoadConfiguration]),
-            ("Client", &[Bootstrap, InitBundle, FindCaller]),
-            ("User", &[InitBundle, FindCaller]),
-            ("Role", &[InitBundle, FindCaller]),
+            ("AccessPolicy", &[Bootstrap, InitBundle, LoadConfiguration, Import][..]),
+            ("AccessPolicyTest", &[InitBundle, LoadConfiguration, Import]),
+            ("IdentityProvider", &[InitBundle, LoadConfiguration, Import]),
+            ("TokenIntrospector", &[InitBundle, LoadConfiguration, Import]),
+            ("Client", &[Bootstrap, InitBundle, FindCaller, Import]),
+            ("User", &[InitBundle, FindCaller, Import]),
+            ("Role", &[InitBundle, FindCaller, Import]),
             ("Session", &[FindCaller, KeepSessions]),
-            ("Patient", &[InitBundle]),
-            ("AuditEvent", &[]),
+            ("Patient", &[InitBundle, Import]),
+            ("AuditEvent", &[Import]),
         ] {
             assert_eq!(who(&Interaction::Read(target(name))), tasks, "read {name}");
             let search = Interaction::Search(SearchQuery::all(of(name)), SearchForm::Get);
             assert_eq!(who(&search), tasks, "search {name}");
             for task in TASKS {
                 let makes_it = task == SystemTask::CreateUser && name == "User";
-                let expected = tasks.contains(&task) || makes_it;
+                let dumps_it = task == SystemTask::Export && name != "Session";
+                let expected = tasks.contains(&task) || makes_it || dumps_it;
                 assert_eq!(task.rows(of(name)) == RowFilter::everything(), expected, "{name}");
             }
         }
@@ -160,22 +183,25 @@ mod tests {
 
     #[test]
     fn only_the_writing_tasks_write() {
-        use SystemTask::{Bootstrap, InitBundle, KeepSessions};
+        use SystemTask::{Bootstrap, Import, InitBundle, KeepSessions};
         let update = |name| Interaction::Update(target(name), resource(name), IfMatch::default());
-        assert_eq!(who(&update("Client")), [Bootstrap, InitBundle]);
-        assert_eq!(who(&update("User")), [InitBundle]);
-        assert_eq!(who(&update("AuditEvent")), []);
+        assert_eq!(who(&update("Client")), [Bootstrap, InitBundle, Import]);
+        assert_eq!(who(&update("User")), [InitBundle, Import]);
+        assert_eq!(who(&update("AuditEvent")), [Import]);
         assert_eq!(who(&update("Session")), []);
         assert_eq!(who(&Interaction::Create(resource("Session"))), [KeepSessions]);
         assert_eq!(who(&Interaction::Delete(target("Session"), IfMatch::Any)), [KeepSessions]);
-        assert_eq!(who(&Interaction::Create(resource("AccessPolicy"))), [Bootstrap, InitBundle]);
-        assert_eq!(who(&Interaction::Delete(target("Client"), IfMatch::Any)), [InitBundle]);
-        assert_eq!(who(&Interaction::Delete(target("AuditEvent"), IfMatch::Any)), []);
+        let made = who(&Interaction::Create(resource("AccessPolicy")));
+        assert_eq!(made, [Bootstrap, InitBundle, Import]);
+        let deletes = |name| who(&Interaction::Delete(target(name), IfMatch::Any));
+        assert_eq!(deletes("Client"), [InitBundle, Import]);
+        assert_eq!(deletes("AuditEvent"), [Import]);
         let condition = WriteCondition::one(SearchQuery::all(of("Client")));
         let made = Interaction::ConditionalCreate(condition.clone(), resource("Client"));
         let replaced =
             Interaction::ConditionalUpdate(condition, resource("Client"), IfMatch::default());
-        assert_eq!((who(&made), who(&replaced)), (vec![InitBundle], vec![InitBundle]));
+        let both = vec![InitBundle, Import];
+        assert_eq!((who(&made), who(&replaced)), (both.clone(), both));
     }
 
     #[test]

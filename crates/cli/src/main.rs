@@ -2,9 +2,12 @@
 
 mod asked_server;
 mod backup;
+mod export;
+mod import;
 mod limits;
 mod migrate;
 mod policy;
+mod progress;
 mod restore;
 mod serve;
 mod settings;
@@ -25,6 +28,8 @@ fn main() -> ExitCode {
         Some(("migrate", arguments)) => migrate::run(arguments),
         Some(("backup", arguments)) => backup::run(arguments),
         Some(("restore", arguments)) => restore::run(arguments),
+        Some(("import", arguments)) => import::run(arguments),
+        Some(("export", arguments)) => export::run(arguments),
         Some(("token", arguments)) => token::run(arguments),
         Some(("policy", arguments)) => policy::run(arguments),
         // clap has told the user already.
@@ -49,6 +54,8 @@ fn command() -> Command {
         .subcommand(migrate::command())
         .subcommand(backup::command())
         .subcommand(restore::command())
+        .subcommand(import::command())
+        .subcommand(export::command())
         .subcommand(token::command())
         .subcommand(policy::command())
 }

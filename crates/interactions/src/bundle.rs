@@ -4,7 +4,7 @@
 //! alone.
 
 mod read;
-mod references;
+pub(crate) mod references;
 mod response;
 mod sought;
 mod transaction;

@@ -11,6 +11,7 @@ mod create;
 mod delete;
 mod failure;
 mod history;
+pub mod import;
 pub mod limits;
 mod link;
 mod outcome;

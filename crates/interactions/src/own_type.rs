@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 pub(crate) use self::rights::leaves_rights;
 pub use self::secrets::MASK;
+pub(crate) use self::secrets::secret_places;
 use crate::{Failure, Ports};
 
 /// The member that answers carry and that is never stored.

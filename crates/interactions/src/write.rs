@@ -33,10 +33,7 @@ pub(crate) async fn prepare_save(
         let checked = own_type::check(ports, &target, resource.content, &rows).await?;
         (checked.content, checked.secrets, checked.warnings)
     } else {
-        let issues = firewarden_fhir::validate(resource_type, &resource.content);
-        if !issues.is_empty() {
-            return Err(Failure::Invalid(issues));
-        }
+        check_of_fhir(&resource)?;
         (resource.content, Vec::new(), Vec::new())
     };
     let resource = Resource { resource_type, content };
@@ -45,6 +42,12 @@ pub(crate) async fn prepare_save(
         Saving::Replacing(if_match) => Change::Put { resource, if_match, secrets },
     };
     Ok(Prepared { write: Write { target, matching: None, rows, change }, warnings })
+}
+
+/// Checks a resource of FHIR's own types.
+pub(crate) fn check_of_fhir(resource: &Resource) -> Result<(), Failure> {
+    let issues = firewarden_fhir::validate(resource.resource_type, &resource.content);
+    if issues.is_empty() { Ok(()) } else { Err(Failure::Invalid(issues)) }
 }
 
 pub(crate) fn prepare_delete(target: Target, rows: RowFilter, if_match: IfMatch) -> Prepared {

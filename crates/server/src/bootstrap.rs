@@ -132,36 +132,44 @@ pub(crate) async fn init_bundle(app: &App, path: &Path) -> Result<(), BootstrapE
         yaml::parse(&bytes)
             .map_err(|error| failed(if looks_like_json { json_error } else { error.to_string() }))
     })?;
+    apply_bundle(app, bundle, SystemTask::InitBundle).await.map_err(failed)
+}
+
+/// Applies a Bundle for a task of the operator's; why it was not applied.
+pub(crate) async fn apply_bundle(app: &App, bundle: Value, task: SystemTask) -> Result<(), String> {
     let now = crate::app::now();
     let reading = ReadBundle { base_url: &app.base_url, now, handling: Handling::Strict, new_id };
-    let bundle = reading.read(bundle).map_err(|issue| failed(issue.diagnostics))?;
-    let bundle = resolved(app, bundle).await.map_err(|failure| failed(told(failure)))?;
-    let entries: Result<Vec<Permitted>, BootstrapError> = bundle
+    let bundle = reading.read(bundle).map_err(|issue| issue.diagnostics)?;
+    let bundle = resolved(app, bundle, task).await.map_err(told)?;
+    let entries: Result<Vec<Permitted>, String> = bundle
         .entries
         .into_iter()
         .enumerate()
         .map(|(index, entry)| {
-            let wrong = |what: &str| failed(format!("entry {index}: {what}"));
+            let wrong = |what: &str| format!("entry {index}: {what}");
             let entry = entry.map_err(|e| wrong(&format!("{e:?}")))?;
             let Routed { interaction, defect } = entry.routed;
             match defect {
                 Some(issue) => Err(wrong(&issue.diagnostics)),
-                None => SystemTask::InitBundle
+                None => task
                     .permit(interaction)
-                    .ok_or_else(|| wrong("this cannot be done at the start")),
+                    .ok_or_else(|| wrong("this cannot be done by the operator's Bundle")),
             }
         })
         .collect();
-    apply(app, bundle.kind, entries?, now).await.map_err(|failure| failed(told(failure)))
+    apply(app, bundle.kind, entries?, now).await.map_err(told)
 }
 
 /// The Bundle with what it refers to by criteria.
-async fn resolved(app: &App, mut bundle: BundleRequest) -> Result<BundleRequest, Failure> {
+async fn resolved(
+    app: &App,
+    mut bundle: BundleRequest,
+    task: SystemTask,
+) -> Result<BundleRequest, Failure> {
     let mut found = Vec::new();
     for sought in std::mem::take(&mut bundle.sought) {
         let all = SearchQuery::all(sought.query.resource_type);
-        let targets = match SystemTask::InitBundle.permit(Interaction::Search(all, SearchForm::Get))
-        {
+        let targets = match task.permit(Interaction::Search(all, SearchForm::Get)) {
             Some(permitted) => first_matches(&app.store, permitted, &sought.query).await?,
             None => Vec::new(),
         };

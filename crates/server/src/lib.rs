@@ -38,6 +38,7 @@ mod logging;
 mod run;
 mod secrets_key;
 mod tls;
+mod transfer;
 
 mod jobs;
 pub mod limits;
@@ -49,3 +50,7 @@ pub use policy_tests::test_policies;
 pub use run::{ServeError, Started, serve};
 pub use secrets_key::SecretsKeyError;
 pub use tls::TlsError;
+pub use transfer::{
+    ExportRequest, Exported, HowFar, ImportRequest, Imported, TransferError, TransferProgress,
+    export, import,
+};

@@ -112,6 +112,22 @@ pub const SHADOW_S_MAX: Duration = Duration::from_secs(1);
 pub const SHADOWS_COUNTED_MAX: usize = 1_000;
 /// Examples that are kept of each kind, of each of these policies.
 pub const SHADOW_EXAMPLES_MAX: usize = 20;
+/// Files of one import.
+pub const IMPORT_FILES_MAX: usize = 1_000_000;
+/// Folders within each other that an import looks into.
+pub const IMPORT_FOLDER_DEPTH_MAX: usize = 16;
+/// Lines that are prepared together, by one of several threads.
+pub const IMPORT_CHUNK_LINES: usize = 256;
+/// Bytes after which no further line is prepared together with others.
+pub const IMPORT_CHUNK_BYTES: usize = 512 * 1024;
+/// Such chunks that are read and not committed.
+pub const IMPORT_CHUNKS_AT_ONCE: usize = 96;
+/// Resources that are committed together.
+pub const IMPORT_BATCH_ITEMS: usize = 20_000;
+/// Bytes after which no further resource is committed together with others.
+pub const IMPORT_BATCH_BYTES: usize = 32 * 1024 * 1024;
+/// Bytes of resources after which an export begins another file.
+pub const EXPORT_FILE_BYTES: u64 = 256 * 1024 * 1024;
 /// Jobs that one process runs at a time.
 pub const JOBS_AT_ONCE: usize = 2;
 /// How often a process looks for a job that waits.

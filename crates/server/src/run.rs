@@ -99,7 +99,7 @@ pub async fn serve(
     if settings.dev_mode {
         warn!("dev mode: administrators may act as any user and are told of decisions");
     }
-    let app = Arc::new(open(settings, public_url).await?);
+    let app = Arc::new(open(settings, public_url, Store::open).await?);
     let jobs = JobRunner::start(Arc::clone(&app));
     let served = serve_opened(&app, socket, tls, stop, started).await;
     jobs.stop().await;
@@ -156,7 +156,22 @@ fn bound_socket(address: SocketAddr) -> std::io::Result<TcpSocket> {
     Ok(socket)
 }
 
-async fn open(settings: Settings, public_url: String) -> Result<App, ServeError> {
+/// Opens the database of the settings for a command that serves nothing.
+pub(crate) async fn open_for_transfer(
+    settings: Settings,
+    open_store: fn(StoreSettings) -> Result<Store, StoreError>,
+) -> Result<App, ServeError> {
+    let scheme = if settings.tls.is_some() { "https" } else { "http" };
+    let public_url = settings.public_url.clone();
+    let public_url = public_url.unwrap_or_else(|| format!("{scheme}://{}", settings.listen));
+    open(settings, public_url, open_store).await
+}
+
+async fn open(
+    settings: Settings,
+    public_url: String,
+    open_store: fn(StoreSettings) -> Result<Store, StoreError>,
+) -> Result<App, ServeError> {
     let place = settings.database.to_string();
     let database = |error| ServeError::Database { place: place.clone(), error };
     let outbound = OutboundAllow::parse(&settings.outbound_allow.join(","))?;
@@ -169,7 +184,7 @@ async fn open(settings: Settings, public_url: String) -> Result<App, ServeError>
     };
     let server_key = ServerKey::new(secrets_key.as_slice());
     let base_url = format!("{public_url}/fhir");
-    let store = Store::open(StoreSettings {
+    let store = open_store(StoreSettings {
         database: settings.database.clone(),
         base_url: base_url.clone(),
         secrets_key,

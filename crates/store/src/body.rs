@@ -38,6 +38,11 @@ impl BodyParts {
         Self { head: head(target), tail: self.tail }
     }
 
+    /// How many bytes they have.
+    pub(crate) fn bytes(&self) -> usize {
+        self.head.len() + self.tail.len()
+    }
+
     /// The whole body.
     pub(crate) fn join(&self, version: Version, updated: Timestamp) -> String {
         format!(r#"{}{version}","lastUpdated":"{}{}"#, self.head, instant_text(updated), self.tail)

@@ -4,10 +4,12 @@ mod allowance;
 mod apply;
 pub(crate) mod chore;
 pub(crate) mod dictionary;
+mod dump;
 mod history;
 mod index_writes;
 mod jobs;
 mod judge;
+pub(crate) mod load;
 mod many;
 mod point;
 mod pool;
@@ -26,7 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use firewarden_access::{PermittedSearch, PolicyDatabase, Reach, RowFilter};
-use firewarden_fhir::{HistoryPage, ResourceType, Target, Version};
+use firewarden_fhir::{HistoryPage, Resource, ResourceType, Target, Version};
 use rusqlite::Connection;
 use tokio::runtime::Handle;
 
@@ -40,7 +42,7 @@ use crate::postgres::connect::{Connector, Purpose};
 use crate::postgres::connection::PostgresConnection;
 use crate::postgres::lease::Lease;
 use crate::postgres::policies::{PostgresPolicies, PostgresReaders, installation};
-use crate::prepare::Preparer;
+use crate::prepare::{Content, Prepared, Preparer};
 use crate::seal::{Seal, Unsealed};
 use crate::sqlite::policies::{PolicyReaders, SqlitePolicies};
 use crate::sqlite::{connection, lock, schema};
@@ -65,6 +67,10 @@ pub(crate) struct Engine {
     writer: Writer,
     policy_version: PolicyVersion,
     page_body_bytes_max: usize,
+    /// Whether a load into it had not ended when it was opened.
+    index_unfinished: bool,
+    /// Where what is put in order is kept for a while.
+    folder: PathBuf,
 }
 
 /// Who knows the version of the policies.
@@ -94,6 +100,7 @@ struct Backends {
     pool: Pool,
     policies: Policies,
     lease: Option<Arc<Lease>>,
+    folder: PathBuf,
 }
 
 /// What is found in a database when it is opened.
@@ -101,6 +108,7 @@ struct Opened {
     seal: Arc<Seal>,
     dictionary: Arc<Dictionary>,
     policy_version: Arc<AtomicU64>,
+    index_unfinished: bool,
 }
 
 impl Engine {
@@ -138,6 +146,7 @@ impl Engine {
             pool: Pool::new(searchers.map_err(unavailable)?),
             policies: Policies::Sqlite(Arc::new(policies.map_err(unavailable)?)),
             lease: None,
+            folder: load::folder_of(&path),
         };
         let home = Home::Sqlite { path, lock: Some(lock) };
         Self::start((home, writing), backends, base_url, opened)
@@ -176,6 +185,7 @@ impl Engine {
                 pool: Pool::new((0..readers.clamp(1, READERS_MAX)).map(reader).collect()),
                 policies: Policies::Postgres(policies),
                 lease,
+                folder: PathBuf::new(),
             };
             Self::start((home, writing), backends, base_url, opened)
         };
@@ -187,9 +197,9 @@ impl Engine {
         (home, writing): (Home, Writing),
         backends: Backends,
         base_url: String,
-        Opened { seal, dictionary, policy_version }: Opened,
+        Opened { seal, dictionary, policy_version, index_unfinished }: Opened,
     ) -> Result<Self, StoreError> {
-        let Backends { points, pool, policies, lease } = backends;
+        let Backends { points, pool, policies, lease, folder } = backends;
         let writer = Writer::start(writer::Start {
             others: lease.clone(),
             home,
@@ -213,6 +223,8 @@ impl Engine {
             writer,
             policy_version,
             page_body_bytes_max,
+            index_unfinished,
+            folder,
         })
     }
 
@@ -348,9 +360,20 @@ impl Engine {
     }
 
     fn prepare_and_queue(&self, request: WriteRequest) -> Result<writer::Answer, WriteError> {
+        self.writer.queue(self.prepared(request)?)
+    }
+
+    fn prepared(&self, request: WriteRequest) -> Result<Prepared, WriteError> {
+        self.with_preparer(|preparer| preparer.request(request))
+    }
+
+    fn content(&self, target: &Target, resource: &Resource) -> Result<Content, WriteError> {
+        self.with_preparer(|preparer| preparer.content(target, resource, Vec::new()))
+    }
+
+    fn with_preparer<T>(&self, prepare: impl FnOnce(&Preparer<'_>) -> T) -> T {
         let code = |of: ResourceType, name: &str| self.dictionary.parameter(of, name);
-        let preparer = Preparer { base_url: &self.base_url, seal: &self.seal, code: &code };
-        self.writer.queue(preparer.request(request)?)
+        prepare(&Preparer { base_url: &self.base_url, seal: &self.seal, code: &code })
     }
 
     /// The database as the policies of one request may ask it.
@@ -408,15 +431,17 @@ fn opened(writing: &mut Writing, secrets_key: &[u8; 32]) -> Result<Opened, Store
             // This process alone has the database.
             crate::jobs::table::nobody_runs(session)?;
         }
-        Ok(Ok((dictionary, writer::policy_version(session)?)))
+        let version = writer::policy_version(session)?;
+        Ok(Ok((dictionary, version, load::index_unfinished(session)?)))
     });
     let found = found.map_err(|failed| match failed {
         NotCommitted::Before(failure) | NotCommitted::AtCommit(failure) => unavailable(failure),
     });
-    let (dictionary, version) = found??;
+    let (dictionary, version, index_unfinished) = found??;
     Ok(Opened {
         seal: Arc::new(seal),
         dictionary: Arc::new(dictionary),
         policy_version: Arc::new(AtomicU64::new(version)),
+        index_unfinished,
     })
 }

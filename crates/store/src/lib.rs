@@ -5,12 +5,14 @@ mod body;
 mod condition;
 mod cursor;
 mod database;
+mod dump;
 mod engine;
 mod error;
 mod fold;
 mod index;
 mod jobs;
 pub mod limits;
+mod load;
 mod matches;
 mod packed;
 mod postgres;
@@ -24,8 +26,10 @@ mod write;
 pub use backup::{
     BackupError, BackupManifest, Before, Migrated, Restored, RightRestored, RightsRestored,
 };
+pub use dump::{Dump, DumpError, Dumped};
 pub use error::{StoreError, WriteError};
 pub use jobs::{Job, JobEnd, JobGoes, JobLease, JobProgress, JobState, NewJob, ReindexStep};
+pub use load::{FileKey, KeptVersion, LoadItem, LoadRefusal, Loaded, Loader, PreparedLoad};
 pub use postgres::url::{PostgresUrl, PostgresUrlError};
 pub use sqlite::restore::Restore;
 pub use store::{

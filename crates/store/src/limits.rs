@@ -75,6 +75,16 @@ pub const CRITERIA_DEPTH_MAX: usize = 16;
 /// Resources of which a query remembers whether they meet what a chain or `_has` asks for; it
 /// forgets them all when there are more.
 pub const JUDGED_REMEMBERED_MAX: usize = 100_000;
+/// Bytes of index rows that are put in order in memory, when an index is built.
+pub const INDEX_RUN_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of a run of index rows that are read at once when runs are merged.
+pub const INDEX_RUN_BUFFER_BYTES: usize = 64 * 1024;
+/// How often a transaction of a load is done again that others were in the way of.
+pub const LOAD_TRIES_MAX: usize = 64;
+/// Index rows whose values are made ready together, when an index is built.
+pub const INDEX_ROWS_RUN_TOGETHER: usize = 1_000;
+/// Index rows that are added in one transaction, when an index is built.
+pub const INDEX_ROWS_TOGETHER: usize = 200_000;
 /// Types whose histories are merged.
 pub const HISTORY_TYPES_MAX: usize = 256;
 /// Characters of a cursor.

@@ -55,6 +55,11 @@ pub(crate) struct Content {
 }
 
 impl Content {
+    /// About how many bytes it has.
+    pub(crate) fn bytes(&self) -> usize {
+        self.body.bytes() + self.packed.len()
+    }
+
     /// The same content, made ready for another resource than it was.
     pub(crate) fn moved(self, from: &Target, to: &Target, seal: &Seal) -> Result<Self, NotSealed> {
         let secret = |(pointer, change): (String, SealedChange)| {
@@ -109,7 +114,7 @@ impl Preparer<'_> {
         Ok(PreparedWrite { target, matching, rows, change })
     }
 
-    fn content(
+    pub(crate) fn content(
         &self,
         target: &Target,
         resource: &Resource,

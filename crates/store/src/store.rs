@@ -11,7 +11,7 @@ use firewarden_fhir::{HistoryPage, ResourceType, Target, Timestamp, Version};
 
 use crate::engine::Engine;
 use crate::postgres::url::PostgresUrl;
-use crate::{StoreError, WriteError, WriteRequest, Written};
+use crate::{Loader, StoreError, WriteError, WriteRequest, Written};
 
 /// How a store is opened.
 pub struct StoreSettings {
@@ -53,7 +53,7 @@ impl std::fmt::Display for Database {
 /// The resources at rest. A handle: cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    engine: Arc<Engine>,
+    pub(crate) engine: Arc<Engine>,
 }
 
 /// One version of a resource, as it is served.
@@ -140,7 +140,20 @@ impl Store {
     /// Opens the database, and creates or migrates it where needed. A SQLite file is refused
     /// when another process has it open.
     pub fn open(settings: StoreSettings) -> Result<Self, StoreError> {
+        let store = Self::open_to_load(settings)?;
+        store.engine.require_index()?;
+        Ok(store)
+    }
+
+    /// Opens the database as [`Self::open`] does, to load into it: also one whose load did not end,
+    /// which finds not all that is there.
+    pub fn open_to_load(settings: StoreSettings) -> Result<Self, StoreError> {
         Ok(Self { engine: Arc::new(Engine::open(settings)?) })
+    }
+
+    /// Begins, or goes on with, a load of many resources.
+    pub async fn loader(&self) -> Result<Loader, WriteError> {
+        Loader::begin(Arc::clone(&self.engine)).await
     }
 
     /// Reads the current version.

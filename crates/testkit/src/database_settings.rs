@@ -30,6 +30,7 @@ pub fn database_settings(folder: &Path) -> Vec<(String, String)> {
 }
 
 /// Whether servers under test have PostgreSQL.
+#[expect(clippy::disallowed_methods, reason = "tests have no other settings")]
 pub fn is_postgres() -> bool {
     std::env::var_os(DATABASE).is_some_and(|value| value == "postgres")
 }

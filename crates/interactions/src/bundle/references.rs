@@ -95,7 +95,7 @@ fn assign(index: usize, entry: &mut Value, new_id: fn() -> Id) -> Option<Place> 
 }
 
 /// Shows each text by which a resource may refer to another, with its member's name.
-pub(super) fn each_link(value: &mut Value, show: &mut impl FnMut(&str, &mut String)) {
+pub(crate) fn each_link(value: &mut Value, show: &mut impl FnMut(&str, &mut String)) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| each_link(item, show)),
         Value::Object(object) => each_link_of(object, show),
@@ -104,7 +104,7 @@ pub(super) fn each_link(value: &mut Value, show: &mut impl FnMut(&str, &mut Stri
 }
 
 /// As [`each_link`], of a resource's content.
-pub(super) fn each_link_of(
+pub(crate) fn each_link_of(
     object: &mut serde_json::Map<String, Value>,
     show: &mut impl FnMut(&str, &mut String),
 ) {
@@ -120,6 +120,6 @@ pub(super) fn each_link_of(
 }
 
 /// Whether a reference is a search: `Patient?identifier=x`.
-fn is_by_criteria(reference: &str) -> bool {
+pub(crate) fn is_by_criteria(reference: &str) -> bool {
     reference.split_once('?').is_some_and(|(of, _)| ResourceType::parse(of).is_some())
 }

@@ -15,10 +15,8 @@ pub(super) async fn take(
     resource_type: ResourceType,
     root: &mut Value,
 ) -> Result<Vec<(String, SecretChange)>, Failure> {
-    let patterns = own_types.secret_pointers(resource_type);
-    let pointers: Vec<String> = patterns.iter().flat_map(|pattern| places(root, pattern)).collect();
     let mut secrets = Vec::new();
-    for pointer in pointers {
+    for pointer in secret_places(own_types, resource_type, root) {
         let secret = match root.pointer_mut(&pointer) {
             None => continue,
             Some(Value::String(secret)) => secret,
@@ -40,6 +38,16 @@ pub(super) async fn take(
         secrets.push((pointer, change));
     }
     Ok(secrets)
+}
+
+/// The pointers at which a resource of that type may hold secrets.
+pub(crate) fn secret_places(
+    own_types: &dyn OwnTypes,
+    resource_type: ResourceType,
+    root: &Value,
+) -> Vec<String> {
+    let patterns = own_types.secret_pointers(resource_type);
+    patterns.iter().flat_map(|pattern| places(root, pattern)).collect()
 }
 
 /// The pointers that a pattern means in this resource.

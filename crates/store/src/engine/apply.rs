@@ -1,6 +1,7 @@
 //! One request applied: all its writes, or the reason why none.
 
 mod conditional;
+mod kept;
 
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ use crate::packed::{ParameterCode, unpack};
 use crate::prepare::{Content, PreparedChange, PreparedWrite};
 use crate::seal::Seal;
 use crate::{HistoryMethod, Stored, WriteError, Written};
+
+pub(crate) use self::kept::{Kept, KeptContent, restore};
 
 /// What a request did.
 pub(crate) struct Applied {
@@ -74,6 +77,15 @@ pub(crate) fn apply(
         applied.index.extend(changes);
     }
     Ok(applied)
+}
+
+/// Applies one write by itself. The index rows are left to the caller.
+pub(crate) fn one(
+    tools: Tools<'_>,
+    (index, now): (usize, Timestamp),
+    write: PreparedWrite,
+) -> Result<(Written, Changes), Failed> {
+    conditional::write(tools, (index, now), write)
 }
 
 fn changes_something(written: &Written) -> bool {

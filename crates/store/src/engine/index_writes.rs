@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::dictionary::{Dictionary, NO_SYSTEM, Systems, TypeCode};
 use crate::database::{Result as Done, Session, Sql};
 use crate::index::IndexKey;
+use crate::limits::INDEX_ROWS_RUN_TOGETHER;
 use crate::packed::ParameterCode;
 
 /// One index row. In the order of tables, then of their keys: neighbours share a page.
@@ -12,8 +13,8 @@ use crate::packed::ParameterCode;
 pub(crate) struct IndexRow {
     table: Table,
     type_code: TypeCode,
-    parameter: ParameterCode,
-    key: IndexKey,
+    pub(crate) parameter: ParameterCode,
+    pub(crate) key: IndexKey,
     resource: i64,
 }
 
@@ -67,6 +68,43 @@ impl IndexWrites {
 
     pub(crate) fn extend(&mut self, changes: Vec<(IndexRow, Move)>) {
         self.rows.extend(changes);
+    }
+
+    /// Adds rows, in the order they come in.
+    pub(crate) fn insert(
+        rows: &[IndexRow],
+        session: &Session<'_>,
+        dictionary: &Dictionary,
+        systems: &mut Systems,
+    ) -> Done<()> {
+        let mut number = |of: NumberOf<'_>| match of {
+            NumberOf::System(uri) => systems.code(session, uri),
+            NumberOf::Type(resource_type) => Ok(dictionary.resource_type(resource_type)),
+        };
+        for of_table in rows.chunk_by(|one, next| one.table == next.table) {
+            for some in of_table.chunks(INDEX_ROWS_RUN_TOGETHER) {
+                let Some(first) = some.first() else { continue };
+                let lists: Done<Vec<_>> = some.iter().map(|row| values(row, &mut number)).collect();
+                session.run_each(sql(first.table, Move::Come), &lists?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes every row of a type.
+    pub(crate) fn clear(session: &Session<'_>, type_code: TypeCode) -> Done<()> {
+        for table in [
+            "DELETE FROM string_index WHERE type = ?1",
+            "DELETE FROM token_index WHERE type = ?1",
+            "DELETE FROM reference_index WHERE type = ?1",
+            "DELETE FROM date_index WHERE type = ?1",
+            "DELETE FROM number_index WHERE type = ?1",
+            "DELETE FROM quantity_index WHERE type = ?1",
+            "DELETE FROM uri_index WHERE type = ?1",
+        ] {
+            session.run(table, [type_code])?;
+        }
+        Ok(())
     }
 
     /// Writes them.

@@ -80,6 +80,19 @@ impl Pool {
         outcome.map_err(|_| StoreError::Unavailable("the query was not run".to_owned()))?
     }
 
+    /// Runs a query that may take however long it takes, as those of an operator do.
+    pub(crate) async fn run_long<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Reading<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let place = self.place().await?;
+        let over = OverOnDrop(Arc::new(AtomicBool::new(false)));
+        let (idle, flag) = (self.idle.clone(), over.0.clone());
+        tokio::task::spawn_blocking(move || Lent::new(idle, place)?.run(flag, query))
+            .await
+            .map_err(|_| StoreError::Unavailable("the query was not run".to_owned()))?
+    }
+
     async fn place(&self) -> Result<OwnedSemaphorePermit, StoreError> {
         let crowded = || StoreError::Unavailable("too many queries are waiting".to_owned());
         if let Ok(place) = self.places.clone().try_acquire_owned() {

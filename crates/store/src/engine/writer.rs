@@ -10,10 +10,11 @@ use tokio::sync::{mpsc, oneshot};
 use super::apply::{Failed, Tools, apply};
 use super::dictionary::{Dictionary, Systems};
 use super::index_writes::IndexWrites;
+use super::load::{self, LoadDone, LoadJob, LoadTask};
 use super::writing::{Home, NotCommitted, Writing};
 use crate::database::{self, Failure, Session};
 use crate::limits::{
-    BATCH_REQUESTS_MAX, BATCH_TRIES_MAX, BATCH_WRITES_MAX, REQUEST_TRIES_MAX,
+    BATCH_REQUESTS_MAX, BATCH_TRIES_MAX, BATCH_WRITES_MAX, LOAD_TRIES_MAX, REQUEST_TRIES_MAX,
     WRITE_QUEUE_REQUESTS_MAX,
 };
 use crate::postgres::lease::Lease;
@@ -28,6 +29,7 @@ pub(crate) type Answer = oneshot::Receiver<Outcome>;
 
 enum Message {
     Write(Job),
+    Load(LoadJob),
     Close(oneshot::Sender<Result<(), StoreError>>),
 }
 
@@ -85,6 +87,12 @@ impl Writer {
         }
     }
 
+    /// Queues a task of a load, when there is room for it.
+    pub(crate) async fn load(&self, job: LoadJob) -> Result<(), WriteError> {
+        let queued = self.queue.send(Message::Load(job)).await;
+        queued.map_err(|_| WriteError::Unavailable(CLOSED.to_owned()))
+    }
+
     /// Requests in the queue.
     pub(crate) fn waiting(&self) -> usize {
         self.queue.max_capacity() - self.queue.capacity()
@@ -134,11 +142,13 @@ struct WriterThread {
 impl WriterThread {
     fn run(mut self, mut requests: mpsc::Receiver<Message>) {
         while let Some(message) = requests.blocking_recv() {
-            let (jobs, close) = gather(message, &mut requests);
+            let (jobs, last) = gather(message, &mut requests);
             if !jobs.is_empty() {
                 self.batch(jobs);
             }
-            if let Some(answer) = close {
+            if let Some(Last::Load(job)) = last {
+                self.load(job);
+            } else if let Some(Last::Close(answer)) = last {
                 requests.close();
                 let outcome = self.finish();
                 // The file is free before the close is answered.
@@ -223,6 +233,45 @@ impl WriterThread {
         Ok(Err(WriteError::Busy))
     }
 
+    /// Does a task of a load, in a transaction of its own; again, when others were in the way of it.
+    fn load(&mut self, LoadJob { mut task, answer }: LoadJob) {
+        let mut tries = if self.home.is_shared() { LOAD_TRIES_MAX } else { 1 };
+        let outcome = loop {
+            tries -= 1;
+            let next = (tries > 0).then(|| task.clone());
+            match (self.commit_load(task), next) {
+                (Err(NotCommitted::Before(failure)), Some(again)) if failure.is_conflict() => {
+                    self.systems.forget();
+                    task = again;
+                }
+                (done, _) => break done,
+            }
+        };
+        let outcome = outcome.map_err(|failed| self.recover(failed)());
+        // A load that was given up may not wait for it.
+        let _ = answer.send(outcome);
+    }
+
+    fn commit_load(&mut self, task: LoadTask) -> Result<LoadDone, NotCommitted> {
+        let mut writing = match self.writing.take().filter(|writing| !writing.is_lost()) {
+            Some(writing) => writing,
+            None => self.reopen().map_err(NotCommitted::Before)?,
+        };
+        let (dictionary, seal, systems) = (&*self.dictionary, &*self.seal, &mut self.systems);
+        let committed = writing.transaction(|session, allowance| {
+            let tools = Tools { session, dictionary, seal, allowance };
+            let done = load::run(task, tools, systems)?;
+            if done.policies_changed {
+                session.mark("UPDATE state SET policy_version = policy_version + 1")?;
+            }
+            Ok((done, policy_version(session)?))
+        });
+        self.writing = Some(writing);
+        let (done, policies) = committed?;
+        self.policy_version.store(policies, Ordering::Release);
+        Ok(done)
+    }
+
     /// Applies the requests and commits those that were not refused.
     fn commit(&mut self, requests: Vec<Prepared>) -> Result<Vec<Outcome>, NotCommitted> {
         let mut writing = match self.writing.take().filter(|writing| !writing.is_lost()) {
@@ -300,17 +349,21 @@ fn tell(told: impl IntoIterator<Item = (oneshot::Sender<Outcome>, Outcome)>) {
     }
 }
 
+/// What is done after a batch.
+enum Last {
+    Load(LoadJob),
+    Close(oneshot::Sender<Result<(), StoreError>>),
+}
+
 /// The first message and what waits behind it, up to the bounds of a batch.
-fn gather(
-    first: Message,
-    requests: &mut mpsc::Receiver<Message>,
-) -> (Vec<Job>, Option<oneshot::Sender<Result<(), StoreError>>>) {
+fn gather(first: Message, requests: &mut mpsc::Receiver<Message>) -> (Vec<Job>, Option<Last>) {
     let mut jobs = Vec::new();
     let mut writes = 0;
     let mut next = Some(first);
     while let Some(message) = next {
         match message {
-            Message::Close(answer) => return (jobs, Some(answer)),
+            Message::Load(job) => return (jobs, Some(Last::Load(job))),
+            Message::Close(answer) => return (jobs, Some(Last::Close(answer))),
             Message::Write(job) => {
                 writes += job.request.writes.len();
                 jobs.push(job);

@@ -6,7 +6,8 @@ use crate::database::{Result, Session, unavailable};
 
 /// The steps, the first leading from an empty database to version 1. A released step is never
 /// changed; a new one is added.
-const STEPS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+const STEPS: &[&str] =
+    &[include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 
 /// Brings the database to this program's version within a transaction. Of several nodes that start
 /// at once one does, and the others wait for it. A newer database is refused: this program does not

@@ -1,0 +1,6 @@
+-- Imports that are not over: how much of each file is in the database, by the SHA-256 of what tells
+-- the file from others.
+CREATE TABLE import_file (file BLOB PRIMARY KEY, items INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+-- Whether there are resources that the index tables do not name yet.
+ALTER TABLE state ADD COLUMN index_unfinished INTEGER NOT NULL DEFAULT 0;
