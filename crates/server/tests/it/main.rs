@@ -15,6 +15,7 @@ mod discovery;
 mod edges;
 mod guide;
 mod jobs;
+mod nodes;
 mod opaque_tokens;
 mod operating;
 mod pages;
