@@ -54,9 +54,7 @@ fn tell(out: &mut impl Write, settings: &Settings, restored: &Restored) -> std::
     writeln!(
         out,
         "{}: restored, as of {}, {} resources",
-        settings.database_path.display(),
-        manifest.created,
-        manifest.resources
+        settings.database, manifest.created, manifest.resources
     )?;
     if let Some(aside) = set_aside {
         writeln!(out, "The database that was there is `{}`", aside.display())?;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use firewarden_store::{BackupError, BackupManifest, Migrated, Restore, Store};
+use firewarden_store::{BackupError, BackupManifest, Database, Migrated, Restore, Store};
 
 use crate::app::now;
 use crate::secrets_key::{self, SecretsKeyError};
@@ -16,6 +16,11 @@ pub enum UpkeepError {
     /// It was refused, or did not succeed.
     #[error(transparent)]
     Backup(#[from] BackupError),
+    /// PostgreSQL's own tools do it.
+    #[error(
+        "PostgreSQL is backed up and restored with its own tools, pg_dump or pg_basebackup: see docs/operating.md"
+    )]
+    Postgres,
     /// There is no key to unseal secrets with.
     #[error(transparent)]
     SecretsKey(#[from] SecretsKeyError),
@@ -24,7 +29,7 @@ pub enum UpkeepError {
 /// Copies the database into a file, beside a server that may be running.
 pub fn backup(settings: &Settings, file: &Path) -> Result<BackupManifest, UpkeepError> {
     let program = env!("CARGO_PKG_VERSION");
-    Ok(Store::backup(&settings.database_path, file, program, now())?)
+    Ok(Store::backup(file_of(settings)?, file, program, now())?)
 }
 
 /// Restores the database from a backup.
@@ -33,7 +38,7 @@ pub async fn restore(
     file: &Path,
     replace: bool,
 ) -> Result<Restored, UpkeepError> {
-    let database = &settings.database_path;
+    let database = file_of(settings)?;
     let secrets_key = match &settings.secrets_key {
         Some(key) => key.clone(),
         None => secrets_key::of_backup(database)?,
@@ -44,10 +49,18 @@ pub async fn restore(
 
 /// Notes that what came back with a backup was looked at; whether there was something.
 pub fn reviewed(settings: &Settings) -> Result<bool, UpkeepError> {
-    Ok(Store::reviewed(&settings.database_path)?)
+    Ok(Store::reviewed(file_of(settings)?)?)
 }
 
 /// Brings the database to this program's schema.
 pub fn migrate(settings: &Settings) -> Result<Migrated, UpkeepError> {
-    Ok(Store::migrate(&settings.database_path)?)
+    Ok(Store::migrate(&settings.database)?)
+}
+
+/// The database's file, where it is one.
+fn file_of(settings: &Settings) -> Result<&Path, UpkeepError> {
+    match &settings.database {
+        Database::Sqlite { path } => Ok(path),
+        Database::Postgres { .. } => Err(UpkeepError::Postgres),
+    }
 }

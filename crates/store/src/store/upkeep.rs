@@ -6,8 +6,9 @@ use firewarden_fhir::Timestamp;
 
 use super::Store;
 use crate::database::unavailable;
+use crate::postgres;
 use crate::sqlite::{backup, connection, lock, schema};
-use crate::{BackupError, BackupManifest, Migrated, StoreError};
+use crate::{BackupError, BackupManifest, Database, Migrated, StoreError};
 
 impl Store {
     /// Copies the SQLite database at a path into a file, beside a server that may be running.
@@ -21,13 +22,18 @@ impl Store {
         backup::backup(database, file, (program, now))
     }
 
-    /// Brings the schema of the SQLite database at a path to this program's version. Refused while
+    /// Brings a schema to this program's version. A SQLite file must be there, and is refused while
     /// another process has it open.
-    pub fn migrate(database: &Path) -> Result<Migrated, BackupError> {
-        there_is(database)?;
-        let _lock = lock::lock(database)?;
-        let mut connection = connection::open_writer(database).map_err(unavailable)?;
-        Ok(schema::migrate(&mut connection)?)
+    pub fn migrate(database: &Database) -> Result<Migrated, BackupError> {
+        match database {
+            Database::Sqlite { path } => {
+                there_is(path)?;
+                let _lock = lock::lock(path)?;
+                let mut connection = connection::open_writer(path).map_err(unavailable)?;
+                Ok(schema::migrate(&mut connection)?)
+            }
+            Database::Postgres { url } => Ok(postgres::schema::migrate_at(url.clone())?),
+        }
     }
 
     /// Notes that somebody has looked at what came back with a backup; whether there was something
