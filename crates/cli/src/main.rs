@@ -1,9 +1,13 @@
 //! The one executable: its commands, their arguments and what they print.
 
 mod asked_server;
+mod backup;
 mod limits;
+mod migrate;
 mod policy;
+mod restore;
 mod serve;
+mod settings;
 mod token;
 
 use std::io::Write;
@@ -18,6 +22,9 @@ fn main() -> ExitCode {
     let matches = command().get_matches();
     let done = match matches.subcommand() {
         Some(("serve", arguments)) => serve::run(arguments),
+        Some(("migrate", arguments)) => migrate::run(arguments),
+        Some(("backup", arguments)) => backup::run(arguments),
+        Some(("restore", arguments)) => restore::run(arguments),
         Some(("token", arguments)) => token::run(arguments),
         Some(("policy", arguments)) => policy::run(arguments),
         // clap has told the user already.
@@ -39,6 +46,9 @@ fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(serve::command())
+        .subcommand(migrate::command())
+        .subcommand(backup::command())
+        .subcommand(restore::command())
         .subcommand(token::command())
         .subcommand(policy::command())
 }

@@ -42,6 +42,7 @@ mod tls;
 mod jobs;
 pub mod limits;
 pub mod settings;
+pub mod upkeep;
 
 pub use bootstrap::BootstrapError;
 pub use policy_tests::test_policies;

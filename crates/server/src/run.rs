@@ -121,6 +121,13 @@ async fn serve_opened(
     let unreadable =
         |error| ServeError::Database { place: app.settings.database.to_string(), error };
     jobs::own_types_are_indexed(app).await.map_err(unreadable)?;
+    if let Some(at) = app.store.restored().await.map_err(unreadable)? {
+        warn!(
+            restored = %at,
+            "the database was restored from a backup: rights that were taken away since may be back. \
+             Look at them, then run `firewarden restore --reviewed`"
+        );
+    }
     let generated_secret = bootstrap::root_client(app).await?;
     if let Some(path) = &app.settings.init_bundle {
         bootstrap::init_bundle(app, path).await?;

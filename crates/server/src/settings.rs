@@ -36,19 +36,13 @@ const fn secret(name: &'static str, help: &'static str) -> Setting {
 /// Every setting. `docs/settings.md` tells of each; `xtask tidy` holds them together.
 pub const SETTINGS: &[Setting] = &[
     setting("LISTEN", "Address to listen on [default: 127.0.0.1:8080]"),
-    setting(
-        "DATABASE_URL",
-        "sqlite:PATH or postgres://USER@HOST/DATABASE [default: sqlite:firewarden-data/firewarden.db]",
-    ),
+    setting("DATABASE_URL", "sqlite:PATH or postgres://… [default: firewarden-data/firewarden.db]"),
     setting("PUBLIC_URL", "Base of absolute URLs [default: http:// and the address]"),
     setting("ROOT_CLIENT_ID", "Id of the first administrator [default: root]"),
     secret("ROOT_CLIENT_SECRET", "Its secret [default: generated at first start, printed once]"),
     setting("INIT_BUNDLE", "Bundle (JSON or YAML) applied before the port opens"),
     setting("OUTBOUND_ALLOW", "Hosts or CIDRs to which plain or private addresses are allowed"),
-    secret(
-        "SECRETS_KEY",
-        "64 hex digits that seal secrets at rest [default: a file beside sqlite:PATH]",
-    ),
+    secret("SECRETS_KEY", "64 hex digits that seal secrets at rest [default: a file with SQLite]"),
     setting("TLS_CERT", "PEM file with the certificate chain"),
     setting("TLS_KEY", "PEM file with the private key"),
     setting("TRUSTED_PROXIES", "CIDRs whose Forwarded and X-Forwarded-* count"),

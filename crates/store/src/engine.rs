@@ -15,7 +15,7 @@ mod reindex;
 mod remembered;
 mod row;
 mod search;
-mod secrets;
+pub(crate) mod secrets;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -39,7 +39,7 @@ use crate::postgres;
 use crate::postgres::connect::{Connector, Purpose};
 use crate::postgres::connection::PostgresConnection;
 use crate::postgres::lease::Lease;
-use crate::postgres::policies::{PostgresPolicies, TypeCodes};
+use crate::postgres::policies::{PostgresPolicies, PostgresReaders, installation};
 use crate::prepare::Preparer;
 use crate::seal::{Seal, Unsealed};
 use crate::sqlite::policies::{PolicyReaders, SqlitePolicies};
@@ -86,7 +86,7 @@ enum Points {
 /// Who answers the rules of `sql` policies.
 enum Policies {
     Sqlite(Arc<PolicyReaders>),
-    Postgres { readers: Arc<postgres::policies::PolicyReaders>, code: Arc<TypeCodes> },
+    Postgres(Arc<PostgresReaders>),
 }
 
 struct Backends {
@@ -160,23 +160,21 @@ impl Engine {
             let home = Home::Postgres(connector.clone());
             let mut schema = Writing::Postgres(schema);
             let opened = opened(&mut schema, secrets_key)?;
-            let dictionary = Arc::clone(&opened.dictionary);
-            let code: Arc<TypeCodes> = Arc::new(move |of| dictionary.resource_type(of));
-            let installation = postgres::policies::installation(&*code);
+            let installation = installation(&opened.dictionary);
             schema.look(|session| session.mark(&installation)).map_err(unavailable)?;
-            let readers_of_policies =
-                postgres::policies::PolicyReaders::new(Box::new(connector.clone()), readers);
-            let readers_of_policies = Arc::new(readers_of_policies);
-            let warmed = Arc::clone(&readers_of_policies);
-            runtime.spawn(async move { warmed.warm().await });
-            let policies = Policies::Postgres { readers: readers_of_policies, code };
+            let (base, dictionary) = (base_url.clone(), Arc::clone(&opened.dictionary));
+            let policies = PostgresReaders::new(connector.clone(), dictionary, base, readers);
+            let policies = Arc::new(policies);
+            // The first rule need not wait for a connection.
+            let opening = Arc::clone(&policies);
+            runtime.spawn(async move { opening.check().await });
             let writing = home.open().map_err(unavailable)?;
             let lease = Some(Arc::new(Lease::begin(&runtime, connector.clone())?));
             let reader = |_| Reader::Postgres(connector.clone(), None);
             let backends = Backends {
                 points: Points::Pooled,
                 pool: Pool::new((0..readers.clamp(1, READERS_MAX)).map(reader).collect()),
-                policies,
+                policies: Policies::Postgres(policies),
                 lease,
             };
             Self::start((home, writing), backends, base_url, opened)
@@ -332,12 +330,21 @@ impl Engine {
             self.prepare_and_queue(request)?
         } else {
             // A long request would hold up the others of this runtime thread.
-            tokio::task::spawn_blocking(move || self.prepare_and_queue(request))
+            let engine = Arc::clone(&self);
+            tokio::task::spawn_blocking(move || engine.prepare_and_queue(request))
                 .await
                 .map_err(|_| WriteError::Unavailable("the request was not prepared".to_owned()))??
         };
         let lost = |_| WriteError::Unknown("the writer ended before it answered".to_owned());
-        answer.await.map_err(lost)?
+        let outcome = answer.await.map_err(lost)?;
+        if let (Err(WriteError::StaleDecision), PolicyVersion::Leased(lease)) =
+            (&outcome, &self.policy_version)
+        {
+            // It is decided again, and not on the version that this node went by. Where that fails,
+            // the next decision tells.
+            drop(lease.newest().await);
+        }
+        outcome
     }
 
     fn prepare_and_queue(&self, request: WriteRequest) -> Result<writer::Answer, WriteError> {
@@ -350,9 +357,7 @@ impl Engine {
     pub(crate) fn policies(&self) -> Arc<dyn PolicyDatabase> {
         match &self.policies {
             Policies::Sqlite(readers) => Arc::new(SqlitePolicies::new(readers, &self.dictionary)),
-            Policies::Postgres { readers, code } => {
-                Arc::new(PostgresPolicies::new(readers, code, &self.base_url.as_str().into()))
-            }
+            Policies::Postgres(readers) => Arc::new(PostgresPolicies::new(readers)),
         }
     }
 
@@ -365,11 +370,17 @@ impl Engine {
         match &self.points {
             Points::Inline(points) => points.check()?,
             Points::Pooled => {
-                let version = |reading: &Reading<'_>| {
-                    writer::policy_version(reading.session).map(drop).map_err(unavailable)
+                let dictionary = self.dictionary.clone();
+                let current = move |reading: &Reading<'_>| {
+                    dictionary.require_current(reading.session).map_err(unavailable)
                 };
-                self.pool.look(version).await?;
+                self.pool.look(current).await?;
             }
+        }
+        if let Policies::Postgres(readers) = &self.policies {
+            let unconnected = "the rules of policies have no connection";
+            let lost = |_| StoreError::Unavailable(unconnected.to_owned());
+            readers.check().await.map_err(lost)?;
         }
         self.writer.check()
     }

@@ -1,5 +1,6 @@
 //! Resources at rest: every read takes a row filter, every write is acknowledged after its commit.
 
+mod backup;
 mod body;
 mod condition;
 mod cursor;
@@ -20,9 +21,13 @@ mod sqlite;
 mod store;
 mod write;
 
+pub use backup::{
+    BackupError, BackupManifest, Before, Migrated, Restored, RightRestored, RightsRestored,
+};
 pub use error::{StoreError, WriteError};
 pub use jobs::{Job, JobEnd, JobGoes, JobLease, JobProgress, JobState, NewJob, ReindexStep};
 pub use postgres::url::{PostgresUrl, PostgresUrlError};
+pub use sqlite::restore::Restore;
 pub use store::{
     Database, HistoryEntry, HistoryMethod, HistoryPageRead, HistoryRead, Read, SearchPage, Store,
     StoreSettings, Stored,

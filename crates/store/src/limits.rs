@@ -87,10 +87,8 @@ pub const POLICY_QUERIES_WAITING_MAX: usize = 256;
 pub const POLICY_QUERY_TIME: Duration = Duration::from_millis(250);
 /// How long all rules of one request may take together.
 pub const POLICY_REQUEST_TIME: Duration = Duration::from_millis(500);
-/// How long a policy's query on PostgreSQL waits for a lock.
-pub const POLICY_LOCK_TIME: Duration = Duration::from_millis(100);
-/// How long a connection for policies to PostgreSQL may take to be opened.
-pub const POLICY_CONNECT_TIME: Duration = Duration::from_secs(5);
+/// How long a new connection for policies to PostgreSQL may take to be set up.
+pub const POLICY_SETUP_TIME: Duration = Duration::from_secs(2);
 /// How long a policy's query that was ended is waited for, before its connection is closed.
 pub const POLICY_CANCEL_TIME: Duration = Duration::from_secs(1);
 /// Virtual machine instructions of SQLite between two looks at a policy's time.
@@ -167,6 +165,10 @@ pub const JOBS_ENDED_MAX: usize = 1_000;
 pub const JOBS_LISTED_MAX: usize = 200;
 /// Characters of why a job failed.
 pub const JOB_ERROR_CHARACTERS_MAX: usize = 1_000;
+/// Bytes of the file that tells of a backup.
+pub const MANIFEST_BYTES_MAX: u64 = 64 * 1024;
+/// Resources of a type that are listed after a restore.
+pub const RIGHTS_LISTED_MAX: usize = 1_000;
 /// Versions whose values are selected anew at a time.
 pub const REINDEXED_TOGETHER_MAX: usize = 200;
 /// Bytes of bodies after which so few are enough.

@@ -1,4 +1,4 @@
-//! What is PostgreSQL's own: its URL and connections, its session, its schema, its dialect of
+//! What is PostgreSQL's own: its URL and connections, its session, its schema, the rules of `sql`
 //! policies.
 
 pub(crate) mod connect;

@@ -1,6 +1,7 @@
 //! The store's face.
 
 mod jobs;
+mod upkeep;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -229,10 +229,14 @@ impl WriterThread {
             Some(writing) => writing,
             None => self.reopen().map_err(NotCommitted::Before)?,
         };
+        let is_shared = self.home.is_shared();
         let (dictionary, seal, systems) = (&*self.dictionary, &*self.seal, &mut self.systems);
         let mut before = None;
         let committed = writing.transaction(|session, allowance| {
             let tools = Tools { session, dictionary, seal, allowance };
+            if is_shared {
+                dictionary.require_current(session)?;
+            }
             let policies = policy_version(session)?;
             before = Some(policies);
             let mut batch = Batch { tools, systems, policies, index: IndexWrites::default() };

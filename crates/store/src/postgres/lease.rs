@@ -18,9 +18,7 @@ use tokio_postgres::Client;
 use super::connect::Purpose;
 use super::connect::{Connection, Connector};
 use crate::StoreError;
-#[cfg(test)]
-use crate::limits::LEASE_START_TIME;
-use crate::limits::{LEASE_OVER, LEASE_TIME, LEASE_WAIT};
+use crate::limits::{LEASE_OVER, LEASE_START_TIME, LEASE_TIME, LEASE_WAIT};
 use keeping::Keeper;
 
 /// This node's lease. It is kept in the background until it is closed or dropped.
@@ -114,8 +112,10 @@ impl Lease {
             ask = asked.renewal;
         });
         let mut held = self.held.clone();
+        let is_first = held.borrow().version.is_none();
+        let wait = if is_first { LEASE_START_TIME } else { LEASE_WAIT };
         let answered = held.wait_for(|held| held.answered >= ask && held.now().is_some());
-        match timeout(LEASE_WAIT, answered).await {
+        match timeout(wait, answered).await {
             Ok(Ok(held)) => held.version.ok_or_else(|| self.unknown()),
             Ok(Err(_)) | Err(_) => Err(self.unknown()),
         }

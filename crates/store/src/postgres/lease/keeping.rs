@@ -1,5 +1,6 @@
 //! Keeps a lease: renews it, hears of changes, and connects again.
 
+use std::convert::Infallible;
 use std::future::{pending, poll_fn};
 
 use tokio::sync::{Notify, watch};
@@ -76,6 +77,9 @@ impl Keeper {
                 warn!(fault, "the lease on the policies is lost: nothing is decided without one");
             }
             self.held.send_modify(|held| held.fault = Some(fault));
+            if is_over(&self.asks) {
+                return;
+            }
             sleep(wait).await;
             wait = (wait * 2).min(LEASE_RETRY_MAX);
         }
@@ -114,68 +118,74 @@ async fn renew(
     client: &Client,
     node: &str,
     held: &watch::Sender<Held>,
-    mut asks: watch::Receiver<Asked>,
+    asks: watch::Receiver<Asked>,
     changed: &Notify,
 ) -> String {
-    let failed = |error: tokio_postgres::Error| reason(&error);
-    if let Err(error) = client.batch_execute("LISTEN firewarden_policies").await {
-        return failed(error);
+    match renew_on(client, node, held, asks, changed).await {
+        Err(fault) => fault,
+        Ok(never) => match never {},
     }
-    let statement = match client.prepare(RENEW).await {
-        Ok(statement) => statement,
-        Err(error) => return failed(error),
-    };
-    let mut is_known = true;
+}
+
+async fn renew_on(
+    client: &Client,
+    node: &str,
+    held: &watch::Sender<Held>,
+    mut asks: watch::Receiver<Asked>,
+    changed: &Notify,
+) -> Result<Infallible, String> {
+    client.batch_execute("LISTEN firewarden_policies").await.map_err(|error| reason(&error))?;
+    let statement = client.prepare(RENEW).await.map_err(|error| reason(&error))?;
     loop {
         let asked = *asks.borrow_and_update();
-        if asked.close {
+        if is_over(&asks) {
             return pending().await;
-        }
-        if !is_known && let Err(error) = join(client, node).await {
-            return failed(error);
         }
         let version = held.borrow().version;
         let adopted = version.map_or(NO_VERSION, number);
         // INVARIANT: the lease counts from before the version was asked for.
         let sent = Instant::now();
         let answer = timeout(LEASE_TIME, client.query_opt(&statement, &[&node, &adopted])).await;
-        let newest: i64 = match answer {
-            Ok(Ok(Some(row))) => row.get(0),
-            Ok(Ok(None)) => {
-                is_known = false;
-                continue;
-            }
-            Ok(Err(error)) => return failed(error),
-            Err(_) => return "the database does not answer in time".to_owned(),
-        };
-        is_known = true;
-        if newest < adopted {
-            warn!("the database has older policies than before: it was restored, or replaced");
-            if let Err(error) = client.execute(GO_ON, &[&adopted]).await {
-                return failed(error);
-            }
-            continue;
-        }
-        if asks.borrow().close {
+        let answer = answer.map_err(|_| "the database does not answer in time".to_owned())?;
+        let newest = answer.map_err(|error| reason(&error))?.map(|row| row.get::<_, i64>(0));
+        if is_over(&asks) {
             return pending().await;
         }
-        let had_failed = adopt(held, newest, sent, asked.renewal);
-        if had_failed {
-            info!("the lease on the policies is renewed again");
-        }
-        // A new version is told at once that it is gone by: its writer waits for that.
-        if newest == adopted {
-            tokio::select! {
-                () = sleep_until(sent + LEASE_RENEWED_EVERY) => {}
-                () = changed.notified() => {}
-                _ = asks.changed() => {}
+        match newest {
+            None => join(client, node).await.map_err(|error| reason(&error))?,
+            Some(newest) if newest < adopted => go_on(client, adopted).await?,
+            Some(newest) => {
+                adopt(held, newest, sent, asked.renewal);
+                // A new version is told at once that it is gone by: its writer waits for that.
+                if newest == adopted {
+                    wait(sent + LEASE_RENEWED_EVERY, changed, &mut asks).await;
+                }
             }
         }
     }
 }
 
-/// Goes by this version from now; whether there was a fault before.
-fn adopt(held: &watch::Sender<Held>, newest: i64, sent: Instant, answered: u64) -> bool {
+/// Whether the lease was closed or dropped.
+fn is_over(asks: &watch::Receiver<Asked>) -> bool {
+    asks.borrow().close || asks.has_changed().is_err()
+}
+
+/// Waits until then, or until there is a reason to renew before.
+async fn wait(until: Instant, changed: &Notify, asks: &mut watch::Receiver<Asked>) {
+    tokio::select! {
+        () = sleep_until(until) => {}
+        () = changed.notified() => {}
+        _ = asks.changed() => {}
+    }
+}
+
+async fn go_on(client: &Client, from: i64) -> Result<(), String> {
+    warn!("the database has older policies than before: it was restored, or replaced");
+    client.execute(GO_ON, &[&from]).await.map(drop).map_err(|error| reason(&error))
+}
+
+/// Goes by this version from now.
+fn adopt(held: &watch::Sender<Held>, newest: i64, sent: Instant, answered: u64) {
     let mut had_failed = false;
     held.send_modify(|held| {
         had_failed = held.fault.take().is_some();
@@ -183,7 +193,9 @@ fn adopt(held: &watch::Sender<Held>, newest: i64, sent: Instant, answered: u64) 
         held.until = Some(sent + LEASE_TIME);
         held.answered = answered;
     });
-    had_failed
+    if had_failed {
+        info!("the lease on the policies is renewed again");
+    }
 }
 
 /// Makes the node known, before it has a lease. A crash of the database must not forget it: of all
@@ -199,17 +211,15 @@ async fn join(client: &Client, node: &str) -> Result<(), tokio_postgres::Error> 
         .await
 }
 
-/// Waits to be closed, and says goodbye.
+/// Waits to be closed or dropped, and says goodbye.
 async fn leave(
     client: &Client,
     node: &str,
     held: &watch::Sender<Held>,
     mut asks: watch::Receiver<Asked>,
 ) {
-    if asks.wait_for(|asked| asked.close).await.is_err() {
-        // Nobody is there to hold the lease: the task is about to end.
-        return pending().await;
-    }
+    // Once it is dropped, nobody goes by it either.
+    let _ = asks.wait_for(|asked| asked.close).await;
     // INVARIANT: the lease ends before others are told not to wait for it.
     held.send_modify(|held| {
         held.until = None;
