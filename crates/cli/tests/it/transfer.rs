@@ -58,7 +58,8 @@ fn records(folder: &TempDir) {
          "request": {"method": "PUT", "url": "Patient/wrong"}},
     ]});
     std::fs::write(path("d.json"), half.to_string()).unwrap();
-    let user = r#"{"resourceType":"User","id":"alice","data":{"sub":"alice"},"password":"a long secret"}"#;
+    let user =
+        r#"{"resourceType":"User","id":"alice","data":{"sub":"alice"},"password":"a long secret"}"#;
     std::fs::write(path("e.ndjson"), user).unwrap();
     std::fs::write(path("notes.txt"), "not a resource").unwrap();
 }
@@ -66,7 +67,8 @@ fn records(folder: &TempDir) {
 async fn families(server: &Server) -> Vec<String> {
     let found = server.site.root("GET /fhir/Patient?_sort=family").await.is(200).json();
     let entries = found["entry"].as_array().cloned().unwrap_or_default();
-    let family = |entry: &Value| entry["resource"]["name"][0]["family"].as_str().unwrap().to_owned();
+    let family =
+        |entry: &Value| entry["resource"]["name"][0]["family"].as_str().unwrap().to_owned();
     entries.iter().map(family).collect()
 }
 
@@ -201,7 +203,8 @@ async fn an_export_holds_no_secret_in_clear() {
         }
     }
     // What is left out is not brought into another database as if it were there.
-    let said = run(folder.path(), &["import", "two"], &[("FIREWARDEN_DATABASE_URL", "sqlite:b/b.db")]);
+    let said =
+        run(folder.path(), &["import", "two"], &[("FIREWARDEN_DATABASE_URL", "sqlite:b/b.db")]);
     assert_eq!(said.code, Some(1));
     let rejected = lines(&folder.path().join("import-rejected.ndjson"));
     assert_eq!(rejected.len(), 2);
