@@ -287,7 +287,7 @@ async fn what_is_no_whole_backup_is_refused_and_nothing_is_touched() {
     let database = std::fs::read(at.join("firewarden.db")).unwrap();
     let mut flipped = bytes.clone();
     flipped[bytes.len() / 2] ^= 1;
-    let other_schema = manifest.replace("\"schema\": 2", "\"schema\": 1");
+    let other_schema = manifest.replace("\"schema\": ", "\"schema\": 9");
     assert_ne!(manifest, other_schema);
     for (name, bytes, manifest, why) in [
         ("cut", &bytes[..bytes.len() / 2], Some(manifest.as_str()), "is not what its manifest"),
