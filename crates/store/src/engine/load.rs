@@ -58,14 +58,14 @@ pub(crate) struct LoadJob {
 /// One item, ready.
 #[derive(Clone)]
 pub(crate) enum PreparedItem {
-    Write(PreparedWrite, Timestamp),
+    Write(Box<PreparedWrite>, Timestamp),
     Kept(apply::Kept),
 }
 
 impl PreparedItem {
     pub(crate) fn bytes(&self) -> usize {
         let content = match self {
-            Self::Write(PreparedWrite { change, .. }, _) => match change {
+            Self::Write(write, _) => match &write.change {
                 PreparedChange::Create(content) | PreparedChange::Put(content, _) => Some(content),
                 PreparedChange::Delete(_) => None,
             },
@@ -105,7 +105,7 @@ impl Engine {
                 let prepared = self.prepared(request)?;
                 let none = || WriteError::Unavailable("a write was not prepared".to_owned());
                 let write = prepared.writes.into_iter().next().ok_or_else(none)?;
-                Ok(PreparedItem::Write(write, prepared.now))
+                Ok(PreparedItem::Write(Box::new(write), prepared.now))
             }
             LoadItem::Kept(kept) => self.prepare_kept(kept).map(PreparedItem::Kept),
         }
@@ -229,7 +229,7 @@ fn load(
         let of = item.resource_type();
         let applied = match item {
             PreparedItem::Write(write, now) => {
-                let written = apply::one(tools, (index, now), write);
+                let written = apply::one(tools, (index, now), *write);
                 written.map(|(written, changes)| (loaded(&written), changes))
             }
             PreparedItem::Kept(kept) => apply::restore(tools, kept),
