@@ -115,4 +115,42 @@ mod tests {
             assert_eq!(rules(engine, &rule).contains(&doubt), is_told, "{doubt:?}: {rule}");
         }
     }
+
+    #[test]
+    fn what_no_request_has_is_told_and_what_one_may_have_is_not() {
+        for (rule, at) in [
+            (json!({"user": "alice"}), Some("AccessPolicy.matcho.user")),
+            (json!({"jwt": 1}), Some("AccessPolicy.matcho.jwt")),
+            (json!({"params": ["a"]}), Some("AccessPolicy.matcho.params")),
+            (json!({"session": "#x"}), Some("AccessPolicy.matcho.session")),
+            (json!({"user": "present?"}), None),
+            (json!({"uri": {"a": "b"}}), Some("AccessPolicy.matcho.uri")),
+            (json!({"uri": 1}), Some("AccessPolicy.matcho.uri")),
+            (json!({"uri": "/fhir/Patient"}), None),
+            (json!({"remote-addr": ["10.0.0.1"]}), Some("AccessPolicy.matcho.remote-addr")),
+            (json!({"remote-addr": "10.0.0.1"}), None),
+            (json!({"role": "doctor"}), Some("AccessPolicy.matcho.role")),
+            (json!({"role": {"name": "doctor"}}), Some("AccessPolicy.matcho.role")),
+            (json!({"role": {"$contains": {"name": "doctor"}}}), None),
+            (json!({"role": "present?"}), None),
+            (json!({"scheme": "ftp"}), Some("AccessPolicy.matcho.scheme")),
+            (json!({"scheme": "https"}), None),
+            (json!({"operation": {"id": "FhirReed"}}), Some("AccessPolicy.matcho.operation.id")),
+            (json!({"operation": {"id": "FhirRead"}}), None),
+            (json!({"operation": {"id": "$everything"}}), None),
+            (
+                json!({"operation": {"resourceType": "Op"}}),
+                Some("AccessPolicy.matcho.operation.resourceType"),
+            ),
+            (json!({"operation": {"resourceType": "Operation"}}), None),
+            (json!({"usr": "present?"}), Some("AccessPolicy.matcho.usr")),
+            (json!({"user": "present?", "scheme": "nil?", "role": "nil?"}), None),
+        ] {
+            let policy = json!({"engine": "matcho", "matcho": rule});
+            let found = lint(policy.as_object().unwrap()).unwrap();
+            let never = found.iter().filter(|finding| finding.rule == LintRule::NeverHolds);
+            let told: Vec<String> = never.map(|finding| finding.place.clone()).collect();
+            assert_eq!(told.first().map(String::as_str), at, "{rule}: {told:?}");
+        }
+    }
 }

@@ -1,11 +1,14 @@
 //! The one executable: its commands, their arguments and what they print.
 
 mod asked_server;
+mod backup;
 mod export;
 mod import;
 mod limits;
+mod migrate;
 mod policy;
 mod progress;
+mod restore;
 mod serve;
 mod settings;
 mod token;
@@ -22,6 +25,9 @@ fn main() -> ExitCode {
     let matches = command().get_matches();
     let done = match matches.subcommand() {
         Some(("serve", arguments)) => serve::run(arguments),
+        Some(("migrate", arguments)) => migrate::run(arguments),
+        Some(("backup", arguments)) => backup::run(arguments),
+        Some(("restore", arguments)) => restore::run(arguments),
         Some(("import", arguments)) => import::run(arguments),
         Some(("export", arguments)) => export::run(arguments),
         Some(("token", arguments)) => token::run(arguments),
@@ -45,6 +51,9 @@ fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(serve::command())
+        .subcommand(migrate::command())
+        .subcommand(backup::command())
+        .subcommand(restore::command())
         .subcommand(import::command())
         .subcommand(export::command())
         .subcommand(token::command())

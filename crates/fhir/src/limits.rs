@@ -8,6 +8,8 @@ pub const JSON_VALUES_MAX: usize = 2_000_000;
 pub const YAML_NODES_MAX: usize = 1_000_000;
 /// Characters of one number.
 pub const NUMBER_LENGTH_MAX: usize = 64;
+/// Size of the exponent of a `decimal` (<https://hl7.org/fhir/R4/datatypes.html#decimal>).
+pub const DECIMAL_EXPONENT_MAX: i64 = 1_000;
 /// Parameters of one search.
 pub const SEARCH_PARAMETERS_MAX: usize = 100;
 /// Alternatives (`a,b,c`) of one search parameter.

@@ -43,8 +43,8 @@ struct Nobody;
 
 #[async_trait]
 impl Directory for Nobody {
-    fn version(&self) -> u64 {
-        0
+    async fn version(&self) -> Result<u64, DirectoryUnavailable> {
+        Ok(0)
     }
 
     async fn user(&self, _: &Id) -> Result<Option<Content>, DirectoryUnavailable> {

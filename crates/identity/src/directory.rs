@@ -16,7 +16,7 @@ pub type Content = Arc<Map<String, Value>>;
 pub trait Directory: Send + Sync {
     /// The version of what is found here: what was found in a version is found as long as it is the
     /// present one. No version comes twice.
-    fn version(&self) -> u64;
+    async fn version(&self) -> Result<u64, DirectoryUnavailable>;
 
     /// The `User` of that id.
     async fn user(&self, id: &Id) -> Result<Option<Content>, DirectoryUnavailable>;

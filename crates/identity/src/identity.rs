@@ -249,7 +249,7 @@ impl Identity {
         }
         let verified = self.verify(token, now).await?;
         // The version is read first: who is found is at least as new.
-        let version = directory.version();
+        let version = directory.version().await?;
         if let Some(caller) = verified.caller.of(version) {
             return Ok(caller);
         }

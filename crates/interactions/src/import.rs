@@ -38,9 +38,11 @@ pub fn placed(resource: Value, new_id: fn() -> Id) -> Result<(Target, Resource),
 
 /// The write of a resource of FHIR's own types that is imported. Ours are performed as updates.
 pub fn imported(target: Target, resource: Resource) -> Result<Write, Vec<Issue>> {
-    check_of_fhir(&resource).map_err(|failure| match failure {
-        Failure::Invalid(issues) => issues,
-        _ => vec![Issue::error("processing", "the resource cannot be checked")],
+    check_of_fhir(&resource).map_err(|failure| {
+        if let Failure::Invalid(issues) = failure {
+            return issues;
+        }
+        vec![Issue::error("processing", "the resource cannot be checked")]
     })?;
     let rows = SystemTask::Import.rows(target.resource_type);
     let change = Change::Put { resource, if_match: IfMatch::Any, secrets: Vec::new() };

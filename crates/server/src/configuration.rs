@@ -62,29 +62,35 @@ impl Configuration {
     /// The configuration as it is stored now. A request is never decided on an older one: when the
     /// newer one cannot be read, there is none.
     pub(crate) async fn current(&self) -> Result<Arc<Snapshot>, StoreError> {
-        let snapshot = self.current.load_full();
-        if snapshot.policies.version() == self.store.policy_version() {
+        if let Some(snapshot) = self.loaded().await? {
             return Ok(snapshot);
         }
         let _one_at_a_time = self.loading.lock().await;
-        let snapshot = self.current.load_full();
-        if snapshot.policies.version() == self.store.policy_version() {
+        if let Some(snapshot) = self.loaded().await? {
             return Ok(snapshot);
         }
         let snapshot = Arc::new(read(&self.store, &self.identity, &self.outbound).await?);
         self.current.store(Arc::clone(&snapshot));
         Ok(snapshot)
     }
+
+    /// The configuration that was read last, if it is the one of the present version.
+    async fn loaded(&self) -> Result<Option<Arc<Snapshot>>, StoreError> {
+        let version = self.store.policy_version().await?;
+        let snapshot = self.current.load_full();
+        Ok((snapshot.policies.version() == version).then_some(snapshot))
+    }
 }
 
-/// Reads policies and introspectors until the policy version did not change meanwhile.
+/// Reads policies and introspectors until the policy version did not change meanwhile: of the
+/// database itself, for what a lease vouches for may have a newer one beside it.
 async fn read(
     store: &Store,
     identity: &Identity,
     outbound: &OutboundAllow,
 ) -> Result<Snapshot, StoreError> {
     loop {
-        let version = store.policy_version();
+        let version = store.newest_policy_version().await?;
         let policies = all(store, "AccessPolicy").await?;
         let tests = all(store, "AccessPolicyTest").await?;
         let introspectors = all(store, "TokenIntrospector").await?;
@@ -98,7 +104,7 @@ async fn read(
             checked.push(ours);
             broken.extend(fault.map(|why| (stored.target.id.to_string(), why)));
         }
-        if store.policy_version() != version {
+        if store.newest_policy_version().await? != version {
             continue;
         }
         let policy_contents = contents(&policies);

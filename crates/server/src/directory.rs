@@ -39,7 +39,7 @@ impl StoredDirectory {
 
     async fn ask(&self, question: Question) -> Result<Vec<Content>, DirectoryUnavailable> {
         // The version is read first: what is found is at least as new.
-        let key = (self.store.policy_version(), question);
+        let key = (self.version().await?, question);
         if let Some(found) = self.found.get(&key) {
             return Ok(found);
         }
@@ -113,8 +113,8 @@ fn unavailable(error: StoreError) -> DirectoryUnavailable {
 
 #[async_trait]
 impl Directory for StoredDirectory {
-    fn version(&self) -> u64 {
-        self.store.policy_version()
+    async fn version(&self) -> Result<u64, DirectoryUnavailable> {
+        self.store.policy_version().await.map_err(unavailable)
     }
 
     async fn user(&self, id: &Id) -> Result<Option<Content>, DirectoryUnavailable> {
@@ -179,7 +179,7 @@ impl Directory for StoredDirectory {
     }
 
     async fn client(&self, id: &Id) -> Result<Option<StoredClient>, DirectoryUnavailable> {
-        let key = (self.store.policy_version(), id.clone());
+        let key = (self.version().await?, id.clone());
         if let Some(client) = self.clients.get(&key) {
             return Ok(client);
         }

@@ -43,6 +43,7 @@ mod transfer;
 mod jobs;
 pub mod limits;
 pub mod settings;
+pub mod upkeep;
 
 pub use bootstrap::BootstrapError;
 pub use policy_tests::test_policies;

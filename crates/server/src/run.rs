@@ -41,10 +41,10 @@ pub enum ServeError {
     #[error(transparent)]
     SecretsKey(#[from] SecretsKeyError),
     /// The database cannot be opened or read.
-    #[error("the database `{path}`: {error}")]
+    #[error("the database `{place}`: {error}")]
     Database {
-        /// Which.
-        path: String,
+        /// Where it is, without a password.
+        place: String,
         /// Why.
         error: StoreError,
     },
@@ -118,11 +118,16 @@ async fn serve_opened(
     stop: impl Future<Output = ()>,
     started: impl FnOnce(&Started),
 ) -> Result<(), ServeError> {
-    let unreadable = |error| ServeError::Database {
-        path: app.settings.database_path.display().to_string(),
-        error,
-    };
+    let unreadable =
+        |error| ServeError::Database { place: app.settings.database.to_string(), error };
     jobs::own_types_are_indexed(app).await.map_err(unreadable)?;
+    if let Some(at) = app.store.restored().await.map_err(unreadable)? {
+        warn!(
+            restored = %at,
+            "the database was restored from a backup: rights that were taken away since may be back. \
+             Look at them, then run `firewarden restore --reviewed`"
+        );
+    }
     let generated_secret = bootstrap::root_client(app).await?;
     if let Some(path) = &app.settings.init_bundle {
         bootstrap::init_bundle(app, path).await?;
@@ -167,17 +172,20 @@ async fn open(
     public_url: String,
     open_store: fn(StoreSettings) -> Result<Store, StoreError>,
 ) -> Result<App, ServeError> {
-    let path = settings.database_path.display().to_string();
-    let database = |error| ServeError::Database { path: path.clone(), error };
+    let place = settings.database.to_string();
+    let database = |error| ServeError::Database { place: place.clone(), error };
     let outbound = OutboundAllow::parse(&settings.outbound_allow.join(","))?;
-    let secrets_key = match &settings.secrets_key {
-        Some(key) => key.clone(),
-        None => secrets_key::beside(&settings.database_path)?,
+    let secrets_key = match (&settings.secrets_key, &settings.database) {
+        (Some(key), _) => key.clone(),
+        (None, Database::Sqlite { path }) => secrets_key::beside(path)?,
+        (None, Database::Postgres { .. }) => {
+            return Err(SettingsError::new("SECRETS_KEY", "needed with PostgreSQL").into());
+        }
     };
     let server_key = ServerKey::new(secrets_key.as_slice());
     let base_url = format!("{public_url}/fhir");
     let store = open_store(StoreSettings {
-        database: Database::Sqlite { path: settings.database_path.clone() },
+        database: settings.database.clone(),
         base_url: base_url.clone(),
         secrets_key,
         readers: std::thread::available_parallelism().map_or(2, |n| n.get()).max(2) * 2,

@@ -31,10 +31,29 @@ pub enum SecretsKeyError {
         "the database is there, its secrets key `{0}` is not: bring the file back, or set FIREWARDEN_SECRETS_KEY"
     )]
     Lost(PathBuf),
+    /// A backup is to be restored, and its key is not there.
+    #[error(
+        "the secrets key `{0}` is not there: bring the one that belongs to the backup, or set FIREWARDEN_SECRETS_KEY"
+    )]
+    NotWithBackup(PathBuf),
 }
 
 /// The key of the file beside the database; made with it.
 pub(crate) fn beside(database: &Path) -> Result<Zeroizing<[u8; 32]>, SecretsKeyError> {
+    match kept(database)? {
+        Ok(key) => Ok(key),
+        Err(path) if database.exists() => Err(SecretsKeyError::Lost(path)),
+        Err(path) => make(&path).map_err(|error| SecretsKeyError::File { path, error }),
+    }
+}
+
+/// The key that is to be beside a database that is being restored.
+pub(crate) fn of_backup(database: &Path) -> Result<Zeroizing<[u8; 32]>, SecretsKeyError> {
+    kept(database)?.map_err(SecretsKeyError::NotWithBackup)
+}
+
+/// The key of the file beside the database, or where it would be.
+fn kept(database: &Path) -> Result<Result<Zeroizing<[u8; 32]>, PathBuf>, SecretsKeyError> {
     let path = database.with_extension("key");
     match fs::read_to_string(&path).map(Zeroizing::new) {
         Ok(text) => {
@@ -42,14 +61,9 @@ pub(crate) fn beside(database: &Path) -> Result<Zeroizing<[u8; 32]>, SecretsKeyE
             if exposed {
                 return Err(SecretsKeyError::Exposed(path));
             }
-            decode_key(text.trim()).ok_or(SecretsKeyError::NotAKey(path))
+            decode_key(text.trim()).map(Ok).ok_or(SecretsKeyError::NotAKey(path))
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if database.exists() {
-                return Err(SecretsKeyError::Lost(path));
-            }
-            make(&path).map_err(|error| SecretsKeyError::File { path, error })
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Err(path)),
         Err(error) => Err(SecretsKeyError::File { path, error }),
     }
 }

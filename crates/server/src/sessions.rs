@@ -101,14 +101,19 @@ fn client_of(session: &Map<String, Value>) -> Option<Id> {
 pub(crate) async fn sweep(app: Arc<App>) {
     let mut clients_as_of = None;
     loop {
-        let version = app.store.policy_version();
-        let clients_changed = clients_as_of != Some(version);
-        match sweep_once(&app, clients_changed, crate::app::now()).await {
-            Ok(()) => clients_as_of = Some(version),
+        match sweep_as_of(&app, clients_as_of).await {
+            Ok(version) => clients_as_of = Some(version),
             Err(failure) => warn!(?failure, "sessions that are over were not ended"),
         }
         tokio::time::sleep(limits::SESSION_SWEEP_S).await;
     }
+}
+
+/// Sweeps once, given the version of the clients that the last sweep looked at; the one of this.
+async fn sweep_as_of(app: &App, before: Option<u64>) -> Result<u64, Failure> {
+    let version = app.store.policy_version().await?;
+    sweep_once(app, before != Some(version), crate::app::now()).await?;
+    Ok(version)
 }
 
 /// Ends the sessions whose time is over, and those whose client is gone: one of the same id that

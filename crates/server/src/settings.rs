@@ -6,6 +6,7 @@ mod source;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use firewarden_store::Database;
 use http::HeaderValue;
 use ipnet::IpNet;
 use zeroize::Zeroizing;
@@ -35,13 +36,13 @@ const fn secret(name: &'static str, help: &'static str) -> Setting {
 /// Every setting. `docs/settings.md` tells of each; `xtask tidy` holds them together.
 pub const SETTINGS: &[Setting] = &[
     setting("LISTEN", "Address to listen on [default: 127.0.0.1:8080]"),
-    setting("DATABASE_URL", "sqlite:PATH [default: sqlite:firewarden-data/firewarden.db]"),
+    setting("DATABASE_URL", "sqlite:PATH or postgres://… [default: firewarden-data/firewarden.db]"),
     setting("PUBLIC_URL", "Base of absolute URLs [default: http:// and the address]"),
     setting("ROOT_CLIENT_ID", "Id of the first administrator [default: root]"),
     secret("ROOT_CLIENT_SECRET", "Its secret [default: generated at first start, printed once]"),
     setting("INIT_BUNDLE", "Bundle (JSON or YAML) applied before the port opens"),
     setting("OUTBOUND_ALLOW", "Hosts or CIDRs to which plain or private addresses are allowed"),
-    secret("SECRETS_KEY", "64 hex digits that seal secrets at rest [default: a file]"),
+    secret("SECRETS_KEY", "64 hex digits that seal secrets at rest [default: a file with SQLite]"),
     setting("TLS_CERT", "PEM file with the certificate chain"),
     setting("TLS_KEY", "PEM file with the private key"),
     setting("TRUSTED_PROXIES", "CIDRs whose Forwarded and X-Forwarded-* count"),
@@ -57,8 +58,8 @@ pub const SETTINGS: &[Setting] = &[
 pub struct Settings {
     /// The address.
     pub listen: SocketAddr,
-    /// The SQLite file.
-    pub database_path: PathBuf,
+    /// The database.
+    pub database: Database,
     /// This server's public URL without a trailing slash; by the address when not set.
     pub public_url: Option<String>,
     /// The id of the root client.
@@ -69,7 +70,7 @@ pub struct Settings {
     pub init_bundle: Option<PathBuf>,
     /// Where plain HTTP and private addresses are allowed: hosts, `host:port`, CIDRs.
     pub outbound_allow: Vec<String>,
-    /// The key that seals secrets at rest, where one is set.
+    /// The key that seals secrets at rest, where one is set: with PostgreSQL it is.
     pub secrets_key: Option<Zeroizing<[u8; 32]>>,
     /// Certificate and key files.
     pub tls: Option<TlsFiles>,

@@ -17,7 +17,7 @@ mod reindex;
 mod remembered;
 mod row;
 mod search;
-mod secrets;
+pub(crate) mod secrets;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -30,6 +30,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use firewarden_access::{PermittedSearch, PolicyDatabase, Reach, RowFilter};
 use firewarden_fhir::{HistoryPage, Resource, ResourceType, Target, Version};
 use rusqlite::Connection;
+use tokio::runtime::Handle;
 
 use crate::condition::looks_up;
 use crate::database::{Reader, Session, unavailable};
@@ -39,7 +40,8 @@ use crate::limits::{
 use crate::postgres;
 use crate::postgres::connect::{Connector, Purpose};
 use crate::postgres::connection::PostgresConnection;
-use crate::postgres::policies::{PostgresPolicies, TypeCodes};
+use crate::postgres::lease::Lease;
+use crate::postgres::policies::{PostgresPolicies, PostgresReaders, installation};
 use crate::prepare::{Content, Prepared, Preparer};
 use crate::seal::{Seal, Unsealed};
 use crate::sqlite::policies::{PolicyReaders, SqlitePolicies};
@@ -63,10 +65,18 @@ pub(crate) struct Engine {
     pool: Pool,
     policies: Policies,
     writer: Writer,
-    policy_version: Arc<AtomicU64>,
+    policy_version: PolicyVersion,
     page_body_bytes_max: usize,
     /// Where what is put in order is kept for a while.
     folder: PathBuf,
+}
+
+/// Who knows the version of the policies.
+enum PolicyVersion {
+    /// This process alone changes it.
+    Own(Arc<AtomicU64>),
+    /// Other nodes change it as well.
+    Leased(Arc<Lease>),
 }
 
 /// What the index must be for a database to be opened.
@@ -89,13 +99,14 @@ enum Points {
 /// Who answers the rules of `sql` policies.
 enum Policies {
     Sqlite(Arc<PolicyReaders>),
-    Postgres { readers: Arc<postgres::policies::PolicyReaders>, code: Arc<TypeCodes> },
+    Postgres(Arc<PostgresReaders>),
 }
 
 struct Backends {
     points: Points,
     pool: Pool,
     policies: Policies,
+    lease: Option<Arc<Lease>>,
     folder: PathBuf,
 }
 
@@ -142,6 +153,7 @@ impl Engine {
             points: Points::Inline(PointReaders::new(points.map_err(unavailable)?)),
             pool: Pool::new(searchers.map_err(unavailable)?),
             policies: Policies::Sqlite(Arc::new(policies.map_err(unavailable)?)),
+            lease: None,
             folder: load::folder_of(&path),
         };
         let home = Home::Sqlite { path, lock: Some(lock) };
@@ -155,7 +167,8 @@ impl Engine {
         secrets_key: &[u8; 32],
         readers: usize,
     ) -> Result<Self, StoreError> {
-        let runtime = tokio::runtime::Handle::try_current().ok();
+        let runtime = Handle::try_current();
+        let runtime = runtime.map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let open = || {
             let mut schema = PostgresConnection::open(&connector, Purpose::Schema)?;
             let transaction = schema.begin().map_err(unavailable)?;
@@ -164,24 +177,22 @@ impl Engine {
             let home = Home::Postgres(connector.clone());
             let mut schema = Writing::Postgres(schema);
             let opened = opened(&mut schema, secrets_key, index)?;
-            let dictionary = Arc::clone(&opened.dictionary);
-            let code: Arc<TypeCodes> = Arc::new(move |of| dictionary.resource_type(of));
-            let installation = postgres::policies::installation(&*code);
+            let installation = installation(&opened.dictionary);
             schema.look(|session| session.mark(&installation)).map_err(unavailable)?;
-            let readers_of_policies =
-                postgres::policies::PolicyReaders::new(Box::new(connector.clone()), readers);
-            let readers_of_policies = Arc::new(readers_of_policies);
-            if let Some(runtime) = &runtime {
-                let warmed = Arc::clone(&readers_of_policies);
-                runtime.spawn(async move { warmed.warm().await });
-            }
-            let policies = Policies::Postgres { readers: readers_of_policies, code };
+            let (base, dictionary) = (base_url.clone(), Arc::clone(&opened.dictionary));
+            let policies = PostgresReaders::new(connector.clone(), dictionary, base, readers);
+            let policies = Arc::new(policies);
+            // The first rule need not wait for a connection.
+            let opening = Arc::clone(&policies);
+            runtime.spawn(async move { opening.check().await });
             let writing = home.open().map_err(unavailable)?;
+            let lease = Some(Arc::new(Lease::begin(&runtime, connector.clone())?));
             let reader = |_| Reader::Postgres(connector.clone(), None);
             let backends = Backends {
                 points: Points::Pooled,
                 pool: Pool::new((0..readers.clamp(1, READERS_MAX)).map(reader).collect()),
-                policies,
+                policies: Policies::Postgres(policies),
+                lease,
                 folder: PathBuf::new(),
             };
             Self::start((home, writing), backends, base_url, opened)
@@ -196,14 +207,19 @@ impl Engine {
         base_url: String,
         Opened { seal, dictionary, policy_version }: Opened,
     ) -> Result<Self, StoreError> {
+        let Backends { points, pool, policies, lease, folder } = backends;
         let writer = Writer::start(writer::Start {
+            others: lease.clone(),
             home,
             writing,
             dictionary: dictionary.clone(),
             seal: seal.clone(),
             policy_version: policy_version.clone(),
         })?;
-        let Backends { points, pool, policies, folder } = backends;
+        let policy_version = match lease {
+            Some(lease) => PolicyVersion::Leased(lease),
+            None => PolicyVersion::Own(policy_version),
+        };
         let page_body_bytes_max = PAGE_BODY_BYTES_MAX;
         Ok(Self {
             base_url,
@@ -219,8 +235,18 @@ impl Engine {
         })
     }
 
-    pub(crate) fn policy_version(&self) -> u64 {
-        self.policy_version.load(Ordering::Acquire)
+    pub(crate) async fn policy_version(&self) -> Result<u64, StoreError> {
+        match &self.policy_version {
+            PolicyVersion::Own(version) => Ok(version.load(Ordering::Acquire)),
+            PolicyVersion::Leased(lease) => lease.version().await,
+        }
+    }
+
+    pub(crate) async fn newest_policy_version(&self) -> Result<u64, StoreError> {
+        match &self.policy_version {
+            PolicyVersion::Own(version) => Ok(version.load(Ordering::Acquire)),
+            PolicyVersion::Leased(lease) => lease.newest().await,
+        }
     }
 
     pub(crate) async fn read(&self, target: &Target, rows: &RowFilter) -> Result<Read, StoreError> {
@@ -323,12 +349,21 @@ impl Engine {
             self.prepare_and_queue(request)?
         } else {
             // A long request would hold up the others of this runtime thread.
-            tokio::task::spawn_blocking(move || self.prepare_and_queue(request))
+            let engine = Arc::clone(&self);
+            tokio::task::spawn_blocking(move || engine.prepare_and_queue(request))
                 .await
                 .map_err(|_| WriteError::Unavailable("the request was not prepared".to_owned()))??
         };
         let lost = |_| WriteError::Unknown("the writer ended before it answered".to_owned());
-        answer.await.map_err(lost)?
+        let outcome = answer.await.map_err(lost)?;
+        if let (Err(WriteError::StaleDecision), PolicyVersion::Leased(lease)) =
+            (&outcome, &self.policy_version)
+        {
+            // It is decided again, and not on the version that this node went by. Where that fails,
+            // the next decision tells.
+            drop(lease.newest().await);
+        }
+        outcome
     }
 
     fn prepare_and_queue(&self, request: WriteRequest) -> Result<writer::Answer, WriteError> {
@@ -352,9 +387,7 @@ impl Engine {
     pub(crate) fn policies(&self) -> Arc<dyn PolicyDatabase> {
         match &self.policies {
             Policies::Sqlite(readers) => Arc::new(SqlitePolicies::new(readers, &self.dictionary)),
-            Policies::Postgres { readers, code } => {
-                Arc::new(PostgresPolicies::new(readers, code, &self.base_url.as_str().into()))
-            }
+            Policies::Postgres(readers) => Arc::new(PostgresPolicies::new(readers)),
         }
     }
 
@@ -367,18 +400,28 @@ impl Engine {
         match &self.points {
             Points::Inline(points) => points.check()?,
             Points::Pooled => {
-                let version = |reading: &Reading<'_>| {
-                    writer::policy_version(reading.session).map(drop).map_err(unavailable)
+                let dictionary = self.dictionary.clone();
+                let current = move |reading: &Reading<'_>| {
+                    dictionary.require_current(reading.session).map_err(unavailable)
                 };
-                self.pool.look(version).await?;
+                self.pool.look(current).await?;
             }
+        }
+        if let Policies::Postgres(readers) = &self.policies {
+            let unconnected = "the rules of policies have no connection";
+            let lost = |_| StoreError::Unavailable(unconnected.to_owned());
+            readers.check().await.map_err(lost)?;
         }
         self.writer.check()
     }
 
     /// Ends the writer after what is queued, and moves the log into the database.
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
-        self.writer.close().await
+        let closed = self.writer.close().await;
+        if let PolicyVersion::Leased(lease) = &self.policy_version {
+            lease.close().await;
+        }
+        closed
     }
 }
 

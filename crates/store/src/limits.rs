@@ -97,10 +97,8 @@ pub const POLICY_QUERIES_WAITING_MAX: usize = 256;
 pub const POLICY_QUERY_TIME: Duration = Duration::from_millis(250);
 /// How long all rules of one request may take together.
 pub const POLICY_REQUEST_TIME: Duration = Duration::from_millis(500);
-/// How long a policy's query on PostgreSQL waits for a lock.
-pub const POLICY_LOCK_TIME: Duration = Duration::from_millis(100);
-/// How long a connection for policies to PostgreSQL may take to be opened.
-pub const POLICY_CONNECT_TIME: Duration = Duration::from_secs(5);
+/// How long a new connection for policies to PostgreSQL may take to be set up.
+pub const POLICY_SETUP_TIME: Duration = Duration::from_secs(2);
 /// How long a policy's query that was ended is waited for, before its connection is closed.
 pub const POLICY_CANCEL_TIME: Duration = Duration::from_secs(1);
 /// Virtual machine instructions of SQLite between two looks at a policy's time.
@@ -135,6 +133,28 @@ pub const POSTGRES_IDLE_IN_TRANSACTION_TIME: Duration = Duration::from_secs(5);
 pub const POSTGRES_SCHEMA_LOCK_TIME: Duration = Duration::from_secs(30);
 /// How long a node trusts the version of the policies that it read, from before it asked for it.
 pub const LEASE_TIME: Duration = Duration::from_millis(900);
+/// How long the change of a policy waits for nodes that do not say that they know of it: their leases
+/// are over by then, though their clocks may run a tenth slower.
+pub const LEASE_OVER: Duration = Duration::from_secs(1);
+/// How long between two renewals of a lease.
+pub const LEASE_RENEWED_EVERY: Duration = Duration::from_millis(300);
+/// How long a request waits for a lease, when there is none.
+pub const LEASE_WAIT: Duration = Duration::from_secs(1);
+/// How long the first lease may take, when a node starts.
+pub const LEASE_START_TIME: Duration = Duration::from_secs(10);
+/// How long after a lost connection the next one is tried; each time twice as long.
+pub const LEASE_RETRY_MIN: Duration = Duration::from_millis(50);
+/// The longest of these times.
+pub const LEASE_RETRY_MAX: Duration = Duration::from_millis(500);
+/// How long between two looks at what other nodes know, while a change waits for them: at first, and
+/// each time twice as long.
+pub const NODES_LOOK_MIN: Duration = Duration::from_millis(1);
+/// The longest of these times.
+pub const NODES_LOOK_MAX: Duration = Duration::from_millis(20);
+/// How long between two looks for nodes that are gone, while nothing waits.
+pub const NODES_TIDIED_EVERY: Duration = Duration::from_secs(30);
+/// Nodes of one database. Where there are more, each change of a policy waits for [`LEASE_OVER`].
+pub const NODES_MAX: usize = 1_000;
 /// How long the answer of PostgreSQL to a statement is waited for: longer than it lets one run.
 pub const POSTGRES_ANSWER_TIME: Duration = Duration::from_secs(8);
 /// Rows that are fetched together where more may follow.
@@ -155,6 +175,10 @@ pub const JOBS_ENDED_MAX: usize = 1_000;
 pub const JOBS_LISTED_MAX: usize = 200;
 /// Characters of why a job failed.
 pub const JOB_ERROR_CHARACTERS_MAX: usize = 1_000;
+/// Bytes of the file that tells of a backup.
+pub const MANIFEST_BYTES_MAX: u64 = 64 * 1024;
+/// Resources of a type that are listed after a restore.
+pub const RIGHTS_LISTED_MAX: usize = 1_000;
 /// Versions whose values are selected anew at a time.
 pub const REINDEXED_TOGETHER_MAX: usize = 200;
 /// Bytes of bodies after which so few are enough.

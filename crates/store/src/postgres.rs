@@ -1,8 +1,9 @@
-//! What is PostgreSQL's own: its URL and connections, its session, its schema, its dialect of
+//! What is PostgreSQL's own: its URL and connections, its session, its schema, the rules of `sql`
 //! policies.
 
 pub(crate) mod connect;
 pub(crate) mod connection;
+pub(crate) mod lease;
 pub(crate) mod policies;
 pub(crate) mod schema;
 pub(crate) mod session;

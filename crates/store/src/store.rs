@@ -1,6 +1,7 @@
 //! The store's face.
 
 mod jobs;
+mod upkeep;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub struct StoreSettings {
 }
 
 /// A database.
+#[derive(Clone, Debug)]
 pub enum Database {
     /// A file of SQLite's; its folder is made if it is not there.
     Sqlite {
@@ -36,6 +38,16 @@ pub enum Database {
         /// The operator's URL, with its password.
         url: PostgresUrl,
     },
+}
+
+/// Where it is, without a password.
+impl std::fmt::Display for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite { path } => write!(f, "{}", path.display()),
+            Self::Postgres { url } => write!(f, "{url}"),
+        }
+    }
 }
 
 /// The resources at rest. A handle: cheap to clone.
@@ -196,10 +208,18 @@ impl Store {
         self.engine.secrets(target, rows).await
     }
 
-    /// The current version of the policies: grows with every change to our own types but
-    /// `Session`.
-    pub fn policy_version(&self) -> u64 {
-        self.engine.policy_version()
+    /// The version of the policies: it grows with every change to our own types but `Session`.
+    ///
+    /// It is not older than any change that was acknowledged before this was asked, whichever
+    /// server made it. While that cannot be known there is none.
+    pub async fn policy_version(&self) -> Result<u64, StoreError> {
+        self.engine.policy_version().await
+    }
+
+    /// The version of the policies that the database has now, acknowledged or not: what is read
+    /// between two equal ones is all of that version.
+    pub async fn newest_policy_version(&self) -> Result<u64, StoreError> {
+        self.engine.newest_policy_version().await
     }
 
     /// What the rules of `sql` policies ask, for one request.

@@ -62,6 +62,7 @@ const TEXTS: &[&str] = &["query-string", "remote-addr", "request-method", "schem
 const OTHER_PATHS: &[&str] = &[
     "/$matcho",
     "/auth/explain",
+    "/auth/jobs",
     "/auth/policy-tests",
     "/auth/shadow",
     "/auth/test-policy",
@@ -233,7 +234,9 @@ fn uri(text: &str) -> Option<Never> {
     if trimmed != text {
         return meant(trimmed, format!("a path has no slash at its end: write `{trimmed}`"));
     }
-    if OTHER_PATHS.contains(&text) || text.starts_with("/auth/decisions/") {
+    if OTHER_PATHS.contains(&text)
+        || ["/auth/decisions/", "/auth/jobs/"].iter().any(|below| text.starts_with(below))
+    {
         return None;
     }
     let Some(path) = text.strip_prefix('/') else {

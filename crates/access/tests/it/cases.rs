@@ -12,7 +12,7 @@ use firewarden_access::{
 };
 use firewarden_fhir::request::{Body, RestRequest};
 use firewarden_fhir::search::Handling;
-use firewarden_fhir::{Explain, Id, Interaction, SentToken, Timestamp, yaml};
+use firewarden_fhir::{AskedOfJobs, Explain, Id, Interaction, SentToken, Timestamp, yaml};
 use futures_util::FutureExt as _;
 use serde_json::{Map, Value};
 
@@ -73,6 +73,8 @@ pub(crate) fn interaction(line: &str, body: Option<&Value>) -> Interaction {
     match line {
         "GET /auth/userinfo" => return Interaction::UserInfo,
         "GET /auth/shadow" => return Interaction::Explain(Explain::Shadow),
+        "GET /auth/jobs" => return Interaction::Jobs(AskedOfJobs::List),
+        "DELETE /auth/jobs/x" => return Interaction::Jobs(AskedOfJobs::Cancel("x".into())),
         "POST /auth/test-policy" => return Interaction::TestPolicy(Value::Null),
         "POST /$matcho" => return Interaction::TestMatcho(Value::Null),
         "POST /auth/test-token" => return Interaction::TestToken(SentToken::new("x".into())),

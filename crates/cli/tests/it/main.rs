@@ -7,6 +7,7 @@
 mod http;
 mod running;
 
+mod backups;
 mod canaries;
 mod killed;
 mod policy;

@@ -49,9 +49,7 @@ fn format(primitive: Primitive) -> (Format, &'static str) {
         Primitive::Boolean => {
             (Format::Boolean, "not a boolean: write `true` or `false` without quotes")
         }
-        Primitive::Decimal => {
-            (Number(|it| it.as_f64().is_some()), "a decimal beyond 64-bit floating point")
-        }
+        Primitive::Decimal => (Number(is_decimal), "a decimal beyond 64-bit floating point"),
         Primitive::Integer => (Number(|it| is_from(i32::MIN, it)), "not an integer of 32 bits"),
         Primitive::UnsignedInt => {
             (Number(|it| is_from(0, it)), "not an integer from 0 and below 2^31")
@@ -85,6 +83,15 @@ fn format(primitive: Primitive) -> (Format, &'static str) {
         Primitive::Time => (Text(is_time), "not a time: write `hh:mm:ss`"),
         Primitive::Base64Binary => (Text(is_base64), "not Base64"),
     }
+}
+
+/// A number that was written with an exponent far below zero would take as many digits where it is
+/// kept exactly.
+fn is_decimal(number: &Number) -> bool {
+    let text = number.to_string();
+    let exponent = text.split_once(['e', 'E']).map_or(Ok(0), |(_, digits)| digits.parse::<i64>());
+    number.as_f64().is_some()
+        && exponent.is_ok_and(|exponent| exponent.abs() <= limits::DECIMAL_EXPONENT_MAX)
 }
 
 fn is_from(least: i32, number: &Number) -> bool {

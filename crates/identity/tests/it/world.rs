@@ -62,8 +62,11 @@ fn content(value: &Value) -> Content {
 
 #[async_trait]
 impl Directory for FakeDirectory {
-    fn version(&self) -> u64 {
-        self.version.unwrap_or_else(|| self.versions.fetch_add(1, Ordering::Relaxed))
+    async fn version(&self) -> Result<u64, DirectoryUnavailable> {
+        if self.is_down {
+            return Err(DirectoryUnavailable("down".into()));
+        }
+        Ok(self.version.unwrap_or_else(|| self.versions.fetch_add(1, Ordering::Relaxed)))
     }
 
     async fn user(&self, id: &Id) -> Result<Option<Content>, DirectoryUnavailable> {

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use firewarden_fhir::instant_text;
 use firewarden_identity::Introspector;
 use firewarden_interactions::Outcome;
 use http::StatusCode;
@@ -47,6 +48,9 @@ pub(crate) async fn health_details(moment: &Moment<'_>) -> Outcome {
     };
     let warnings: Vec<_> = snapshot.introspectors.iter().flat_map(warned).collect();
     let works = moment.app.store.check().await.is_ok();
+    let unindexed = moment.app.store.unindexed().await.map(|(types, _)| types).unwrap_or_default();
+    let unindexed: Vec<_> = unindexed.iter().map(|of| of.name()).collect();
+    let restored = moment.app.store.restored().await.ok().flatten();
     let whole = works && policies.is_empty() && introspectors.is_empty();
     let answer = json!({
         "status": if whole { "ready" } else if works { "degraded" } else { "not-ready" },
@@ -55,6 +59,8 @@ pub(crate) async fn health_details(moment: &Moment<'_>) -> Outcome {
         "broken_policies": policies,
         "broken_introspectors": introspectors,
         "warnings": warnings,
+        "unindexed": unindexed,
+        "restored_unreviewed": restored.map(instant_text),
     });
     Outcome::Made(answer.to_string())
 }

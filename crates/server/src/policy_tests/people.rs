@@ -50,8 +50,11 @@ fn is_role_of(role: &Map<String, Value>, user: &Id) -> bool {
 
 #[async_trait]
 impl Directory for People<'_> {
-    fn version(&self) -> u64 {
-        self.stored.map_or(0, Directory::version)
+    async fn version(&self) -> Result<u64, DirectoryUnavailable> {
+        match self.stored {
+            Some(stored) => stored.version().await,
+            None => Ok(0),
+        }
     }
 
     async fn user(&self, id: &Id) -> Result<Option<Content>, DirectoryUnavailable> {

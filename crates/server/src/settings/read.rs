@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use firewarden_fhir::Id;
+use firewarden_store::{Database, PostgresUrl};
 use http::HeaderValue;
 use zeroize::Zeroizing;
 
@@ -20,19 +21,23 @@ impl Settings {
         let listen = or("LISTEN", "127.0.0.1:8080")?
             .parse()
             .map_err(|_| SettingsError::new("LISTEN", "not an address such as 127.0.0.1:8080"))?;
+        let database = text("DATABASE_URL")?;
+        let database = database.as_deref().map_or("sqlite:firewarden-data/firewarden.db", |u| u);
+        let database = database_at(database)?;
+        let secrets_key = text("SECRETS_KEY")?.map(|key| secrets_key(&key)).transpose()?;
+        if let Database::Postgres { url } = &database {
+            of_many_servers(url.has_password(), secrets_key.is_some(), sources)?;
+        }
         Ok(Self {
             listen,
-            database_path: database_path(&or(
-                "DATABASE_URL",
-                "sqlite:firewarden-data/firewarden.db",
-            )?)?,
+            database,
             public_url: text("PUBLIC_URL")?.map(|url| public_url(&url)).transpose()?,
             root_client_id: Id::parse(&or("ROOT_CLIENT_ID", "root")?)
                 .ok_or_else(|| SettingsError::new("ROOT_CLIENT_ID", "not an id"))?,
             root_client_secret: text("ROOT_CLIENT_SECRET")?,
             init_bundle: text("INIT_BUNDLE")?.map(|path| PathBuf::from(path.as_str())),
             outbound_allow: list(&or("OUTBOUND_ALLOW", "")?),
-            secrets_key: text("SECRETS_KEY")?.map(|key| secrets_key(&key)).transpose()?,
+            secrets_key,
             tls: tls(text("TLS_CERT")?, text("TLS_KEY")?)?,
             trusted_proxies: list(&or("TRUSTED_PROXIES", "")?)
                 .iter()
@@ -71,15 +76,37 @@ fn list(text: &str) -> Vec<String> {
     text.split([',', ' ']).filter(|item| !item.is_empty()).map(str::to_owned).collect()
 }
 
-fn database_path(url: &str) -> Result<PathBuf, SettingsError> {
-    let wrong = |what: &str| SettingsError::new("DATABASE_URL", what);
+fn database_at(url: &str) -> Result<Database, SettingsError> {
+    let wrong = |what: String| SettingsError::new("DATABASE_URL", what);
     match url.split_once(':') {
-        Some(("sqlite", path)) if !path.is_empty() => Ok(PathBuf::from(path)),
-        Some(("postgres" | "postgresql", _)) => {
-            Err(wrong("PostgreSQL is not served by this version: use sqlite:PATH"))
+        Some(("sqlite", path)) if !path.is_empty() => {
+            Ok(Database::Sqlite { path: PathBuf::from(path) })
         }
-        _ => Err(wrong("not of the form sqlite:PATH")),
+        Some(("postgres" | "postgresql", _)) => {
+            let url = PostgresUrl::parse(url).map_err(|error| wrong(error.to_string()))?;
+            Ok(Database::Postgres { url })
+        }
+        _ => Err(wrong("neither of the form sqlite:PATH nor postgres://…".to_owned())),
     }
+}
+
+/// What a database that several servers share asks of their settings.
+fn of_many_servers(
+    has_password: bool,
+    has_key: bool,
+    sources: &Sources<'_>,
+) -> Result<(), SettingsError> {
+    if has_password && sources.flags.contains_key("DATABASE_URL") {
+        let what = "a password in a flag is seen in the list of processes: use the environment, \
+                    or a file by FIREWARDEN_DATABASE_URL_FILE";
+        return Err(SettingsError::new("DATABASE_URL", what));
+    }
+    if !has_key {
+        let what =
+            "needed with PostgreSQL: 64 hex digits, the same for every server of the database";
+        return Err(SettingsError::new("SECRETS_KEY", what));
+    }
+    Ok(())
 }
 
 fn public_url(text: &str) -> Result<String, SettingsError> {
@@ -233,8 +260,10 @@ mod tests {
     fn what_cannot_be_used_is_named() {
         let cases: &[(&str, &str, &str)] = &[
             ("LISTEN", "8080", "not an address"),
-            ("DATABASE_URL", "postgres://x", "not served by this version"),
-            ("DATABASE_URL", "mysql:x", "not of the form"),
+            ("DATABASE_URL", "postgres://x", "there is no user"),
+            ("DATABASE_URL", "postgresql://u@db/d?sslmode=prefer", "goes on without TLS"),
+            ("DATABASE_URL", "mysql:x", "neither of the form"),
+            ("DATABASE_URL_FILE", "absent.txt", "cannot read"),
             ("PUBLIC_URL", "example.com", "not an absolute URL"),
             ("PUBLIC_URL", "ftp://example.com", "not an http"),
             ("PUBLIC_URL", "https://u@example.com/?x", "more than"),
@@ -256,6 +285,25 @@ mod tests {
         }
         let error = read(&[], &[], "lisen = \"x\"").err().unwrap();
         assert!(error.contains("FIREWARDEN_LISEN: there is no such setting"), "{error}");
+    }
+
+    #[test]
+    fn postgresql_needs_a_key_and_no_password_in_a_flag() {
+        let url = ("FIREWARDEN_DATABASE_URL", "postgres://u:sesame@db/d");
+        let key = ("FIREWARDEN_SECRETS_KEY", "07".repeat(32));
+        let key = (key.0, key.1.as_str());
+        let shown = |settings: Result<Settings, String>| match settings {
+            Ok(settings) => settings.database.to_string(),
+            Err(error) => error,
+        };
+        assert_eq!(shown(read(&[], &[url, key], "")), "postgres://db:5432/d");
+        let error = shown(read(&[], &[url], ""));
+        assert!(error.starts_with("FIREWARDEN_SECRETS_KEY: needed with PostgreSQL"), "{error}");
+        let error = shown(read(&[("DATABASE_URL", url.1)], &[key], ""));
+        assert!(error.contains("a password in a flag"), "{error}");
+        assert!(!error.contains("sesame"), "{error}");
+        let without = [("DATABASE_URL", "postgres://u@db/d")];
+        assert_eq!(shown(read(&without, &[key], "")), "postgres://db:5432/d");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use firewarden_access::SystemTask;
 use firewarden_fhir::{ResourceType, instant_text};
 use firewarden_interactions::import::kept_version_text;
-use firewarden_store::{Dump, DumpError, Dumped, Store};
+use firewarden_store::{Database, Dump, DumpError, Dumped, Store};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
@@ -50,10 +50,11 @@ pub async fn export(
     request: ExportRequest,
     progress: Arc<TransferProgress>,
 ) -> Result<Exported, TransferError> {
-    let database = &settings.database_path;
-    if !database.exists() {
+    if let Database::Sqlite { path } = &settings.database
+        && !path.exists()
+    {
         let why = "there is no database to export".to_owned();
-        return Err(TransferError::Unfit { path: database.clone(), why });
+        return Err(TransferError::Unfit { path: path.clone(), why });
     }
     make_folder(&request.folder)?;
     let app = run::open_for_transfer(settings, Store::open).await;

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use firewarden_server::settings::{Settings, Sources};
 use firewarden_server::{ServeError, serve};
-use firewarden_testkit::hmac_token;
+use firewarden_testkit::{database_settings, hmac_token};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -120,14 +120,15 @@ pub(crate) struct Stopping {
 }
 
 fn read(folder: &Path, settings: &[(&str, &str)]) -> Result<Settings, String> {
-    let database: PathBuf = folder.join("firewarden.db");
     let mut flags: HashMap<String, String> =
         [("LISTEN", "127.0.0.1:0"), ("ROOT_CLIENT_SECRET", ROOT_SECRET), ("LOG", "off")]
             .into_iter()
             .chain(settings.iter().copied())
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-    flags.insert("DATABASE_URL".to_owned(), format!("sqlite:{}", database.display()));
+    for (name, value) in database_settings(folder) {
+        flags.entry(name).or_insert(value);
+    }
     let sources = Sources {
         flags,
         environment: &|_| None,

@@ -14,6 +14,8 @@ mod decisions;
 mod discovery;
 mod edges;
 mod guide;
+mod jobs;
+mod nodes;
 mod opaque_tokens;
 mod operating;
 mod pages;

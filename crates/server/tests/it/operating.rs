@@ -149,6 +149,9 @@ async fn whatever_is_asked_is_counted_by_its_name() {
         ("ExplainDecision", "GET /auth/decisions/a", None),
         ("ExplainRequest", "POST /auth/explain", Some(&json!({"request": "GET /fhir/Patient"}))),
         ("ExplainShadow", "GET /auth/shadow", None),
+        ("ListJobs", "GET /auth/jobs", None),
+        ("ReadJob", "GET /auth/jobs/x", None),
+        ("CancelJob", "DELETE /auth/jobs/x", None),
         ("HealthDetails", "GET /health/ready", None),
         ("Metrics", "GET /metrics", None),
     ] {

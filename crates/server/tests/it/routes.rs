@@ -75,7 +75,9 @@ fn guarded() -> Vec<Route> {
     routes.push(Route { line: "POST /auth/test-policy".into(), body: Some(asked) });
     let id = uuid::Uuid::nil();
     routes.push(Route { line: format!("GET /auth/decisions/{id}"), body: None });
-    routes.push(Route { line: "GET /auth/shadow".into(), body: None });
+    for line in ["GET /auth/shadow", "GET /auth/jobs", "GET /auth/jobs/x", "DELETE /auth/jobs/x"] {
+        routes.push(Route { line: line.into(), body: None });
+    }
     let asked = json!({"request": "GET /fhir/Patient"});
     routes.push(Route { line: "POST /auth/explain".into(), body: Some(asked) });
     let asked = json!({"tests": []});

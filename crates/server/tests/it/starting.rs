@@ -144,6 +144,10 @@ async fn an_init_bundle_that_fails_stops_the_start() {
 
 #[tokio::test]
 async fn a_second_server_on_the_same_database_is_refused() {
+    if firewarden_testkit::is_postgres() {
+        // It is about a file.
+        return;
+    }
     let server = TestServer::start().await;
     let error = failure(Arc::clone(&server.folder), &[]).await;
     assert!(error.contains("another process"), "{error}");
@@ -152,6 +156,10 @@ async fn a_second_server_on_the_same_database_is_refused() {
 
 #[tokio::test]
 async fn what_cannot_be_used_stops_the_start() {
+    if firewarden_testkit::is_postgres() {
+        // It is about a file.
+        return;
+    }
     let server = TestServer::start().await;
     let taken = server.address.to_string();
     for (name, value, what) in [
@@ -169,6 +177,10 @@ async fn what_cannot_be_used_stops_the_start() {
 
 #[tokio::test]
 async fn a_database_without_its_secrets_key_is_not_opened() {
+    if firewarden_testkit::is_postgres() {
+        // It is about a file.
+        return;
+    }
     let server = TestServer::start().await;
     server.trust().await;
     let folder = server.close().await;

@@ -6,7 +6,7 @@ use std::path::Path;
 use firewarden_fhir::yaml;
 use firewarden_server::settings::{Settings, Sources};
 use firewarden_server::{ServeError, serve};
-use firewarden_testkit::hmac_token;
+use firewarden_testkit::{database_settings, hmac_token};
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -313,16 +313,15 @@ fn add(entries: &mut Vec<Value>, write: RowWrite) {
 }
 
 fn settings(folder: &Path) -> Settings {
-    let database = format!("sqlite:{}", folder.join("firewarden.db").display());
     let flags: HashMap<String, String> = [
         ("LISTEN", "127.0.0.1:0"),
         ("PUBLIC_URL", PUBLIC_URL),
         ("ROOT_CLIENT_SECRET", ROOT_SECRET),
         ("LOG", "off"),
-        ("DATABASE_URL", &database),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .chain(database_settings(folder))
     .collect();
     let sources = Sources {
         flags,

@@ -24,6 +24,9 @@ pub(crate) enum Failure {
     /// The transaction was ended because of another one.
     #[error("another transaction was in the way")]
     Conflict,
+    /// A newer program has begun to index in another way than this one.
+    #[error("another version of the program indexes this database: start that one here too")]
+    Superseded,
     /// There is not the one row that there should be.
     #[error("no row")]
     NoRow,
@@ -43,6 +46,7 @@ impl Failure {
             Self::Unreachable(_)
             | Self::Silent
             | Self::Conflict
+            | Self::Superseded
             | Self::NoRow
             | Self::Damaged { .. } => false,
         }
@@ -63,6 +67,7 @@ impl Failure {
             Self::Sqlite(_)
             | Self::Unreachable(_)
             | Self::Silent
+            | Self::Superseded
             | Self::NoRow
             | Self::Damaged { .. } => false,
         }
@@ -72,7 +77,11 @@ impl Failure {
     pub(crate) fn is_refusal(&self) -> bool {
         match self {
             Self::Postgres(error) => error.as_db_error().is_some(),
-            Self::Sqlite(_) | Self::Conflict | Self::NoRow | Self::Damaged { .. } => true,
+            Self::Sqlite(_)
+            | Self::Conflict
+            | Self::Superseded
+            | Self::NoRow
+            | Self::Damaged { .. } => true,
             Self::Unreachable(_) | Self::Silent => false,
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::StoreError;
-use crate::database::{OptionalRow, Result as Found, Session, damaged, unavailable};
+use crate::database::{Failure, OptionalRow, Result as Found, Session, damaged, unavailable};
 use crate::limits::SYSTEMS_REMEMBERED_MAX;
 use crate::packed::{EXTRACTOR_VERSION, ParameterCode};
 use firewarden_fhir::definitions::SearchParameter;
@@ -20,6 +20,8 @@ pub(crate) const NO_SYSTEM: i64 = 0;
 pub(crate) struct Dictionary {
     types: HashMap<ResourceType, TypeCode>,
     parameters: HashMap<ResourceType, HashMap<Box<str>, Known>>,
+    /// Which way to index they are of.
+    generation: u64,
 }
 
 /// A parameter, as the database knows it.
@@ -35,7 +37,8 @@ impl Dictionary {
     /// Reads the numbers, and gives new ones to what has none, or was selected by something else
     /// than this program would: in a transaction that nobody else does it in.
     pub(crate) fn register(session: &Session<'_>) -> Found<Self> {
-        let mut dictionary = Self { types: HashMap::new(), parameters: HashMap::new() };
+        let (types, parameters) = (HashMap::new(), HashMap::new());
+        let mut dictionary = Self { types, parameters, generation: 0 };
         let mut changed = false;
         for resource_type in ResourceType::all() {
             let code = type_code(session, resource_type)?;
@@ -48,7 +51,14 @@ impl Dictionary {
         if changed {
             session.run("UPDATE state SET index_generation = index_generation + 1", ())?;
         }
+        dictionary.generation = generation(session)?;
         Ok(dictionary)
+    }
+
+    /// Fails when another program has begun to index in another way since: what this one wrote would
+    /// not be found by it.
+    pub(crate) fn require_current(&self, session: &Session<'_>) -> Found<()> {
+        if generation(session)? == self.generation { Ok(()) } else { Err(Failure::Superseded) }
     }
 
     /// The number of a type. Every type has one; 0 is no type's.
@@ -89,6 +99,13 @@ impl Dictionary {
         types.sort_by_key(|of| (!of.is_own(), of.name()));
         Ok(types)
     }
+}
+
+/// Which way to index the database has.
+pub(crate) fn generation(session: &Session<'_>) -> Found<u64> {
+    session
+        .row("SELECT index_generation FROM state", (), |row| row.get::<i64>(0))
+        .map(|generation| u64::try_from(generation).unwrap_or_default())
 }
 
 fn is_ready(

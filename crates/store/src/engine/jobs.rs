@@ -2,7 +2,7 @@
 
 use super::chore::perform;
 use super::pool::Reading;
-use super::{Engine, reindex};
+use super::{Engine, dictionary, reindex};
 use crate::database::{Session, unavailable};
 use crate::jobs::table;
 use crate::{
@@ -26,7 +26,7 @@ impl Engine {
         kinds: &'static [&'static str],
         now: Timestamp,
     ) -> Result<Option<JobLease>, WriteError> {
-        let waits = self.look_at_jobs(move |session| table::waits(session, kinds, now)).await;
+        let waits = self.look(move |session| table::waits(session, kinds, now)).await;
         if !waits.map_err(|error| WriteError::Unavailable(error.to_string()))? {
             return Ok(None);
         }
@@ -81,30 +81,39 @@ impl Engine {
     }
 
     pub(crate) async fn job(&self, id: String) -> Result<Option<Job>, StoreError> {
-        self.look_at_jobs(move |session| table::one(session, &id)).await
+        self.look(move |session| table::one(session, &id)).await
     }
 
     pub(crate) async fn jobs(&self) -> Result<Vec<Job>, StoreError> {
-        self.look_at_jobs(table::list).await
+        self.look(table::list).await
     }
 
     pub(crate) async fn job_counts(&self) -> Result<Vec<(String, JobState, u64)>, StoreError> {
-        self.look_at_jobs(table::count).await
+        self.look(table::count).await
     }
 
-    async fn look_at_jobs<T: Send + 'static>(
+    async fn look<T: Send + 'static>(
         &self,
         look: impl FnOnce(&Session<'_>) -> crate::database::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.pool.run(|reading: &Reading<'_>| look(reading.session).map_err(unavailable)).await
     }
 
+    /// When the database was restored, while nobody has looked at what came back.
+    pub(crate) async fn restored(&self) -> Result<Option<Timestamp>, StoreError> {
+        let restored = |session: &Session<'_>| {
+            session.row("SELECT restored FROM state", (), |row| row.get::<i64>(0))
+        };
+        let at = self.look(restored).await?;
+        Ok((at > 0).then(|| Timestamp::from_millisecond(at).unwrap_or_default()))
+    }
+
     /// The types whose resources are not all indexed, and which generation of indexes this is.
     pub(crate) async fn unindexed(&self) -> Result<(Vec<ResourceType>, u64), StoreError> {
-        let dictionary = self.dictionary.clone();
+        let known = self.dictionary.clone();
         let look = move |reading: &Reading<'_>| {
-            let types = dictionary.unindexed(reading.session).map_err(unavailable)?;
-            let generation = reindex::generation(reading.session).map_err(unavailable)?;
+            let types = known.unindexed(reading.session).map_err(unavailable)?;
+            let generation = dictionary::generation(reading.session).map_err(unavailable)?;
             Ok((types, generation))
         };
         self.pool.run(look).await

@@ -17,13 +17,6 @@ use crate::packed::{pack, unpack};
 use crate::prepare::packable;
 use crate::{JobProgress, StoreError};
 
-/// Which generation of indexes the database has.
-pub(crate) fn generation(session: &Session<'_>) -> Done<u64> {
-    session
-        .row("SELECT index_generation FROM state", (), |row| row.get::<i64>(0))
-        .map(|generation| u64::try_from(generation).unwrap_or_default())
-}
-
 /// Versions with their new values, and how far the job is when they are written.
 pub(crate) struct Reindexed {
     type_code: TypeCode,

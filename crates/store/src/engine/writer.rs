@@ -17,6 +17,7 @@ use crate::limits::{
     BATCH_REQUESTS_MAX, BATCH_TRIES_MAX, BATCH_WRITES_MAX, LOAD_TRIES_MAX, REQUEST_TRIES_MAX,
     WRITE_QUEUE_REQUESTS_MAX,
 };
+use crate::postgres::lease::Lease;
 use crate::prepare::{Prepared, PreparedWrite};
 use crate::seal::Seal;
 use crate::{StoreError, WriteError, Written};
@@ -50,6 +51,8 @@ pub(crate) struct Start {
     pub dictionary: Arc<Dictionary>,
     pub seal: Arc<Seal>,
     pub policy_version: Arc<AtomicU64>,
+    /// What other nodes go by, where there may be some.
+    pub others: Option<Arc<Lease>>,
 }
 
 impl Writer {
@@ -63,6 +66,8 @@ impl Writer {
             seal: start.seal,
             systems: Systems::default(),
             policy_version: start.policy_version,
+            changed_to: None,
+            others: start.others,
             connected: connected.clone(),
         };
         thread::Builder::new()
@@ -128,6 +133,9 @@ struct WriterThread {
     seal: Arc<Seal>,
     systems: Systems,
     policy_version: Arc<AtomicU64>,
+    /// The version that the batch has changed the policies to, if it has.
+    changed_to: Option<u64>,
+    others: Option<Arc<Lease>>,
     connected: Arc<AtomicBool>,
 }
 
@@ -156,10 +164,16 @@ impl WriterThread {
     fn batch(&mut self, jobs: Vec<Job>) {
         let (requests, answers): (Vec<_>, Vec<_>) =
             jobs.into_iter().map(|job| (job.request, job.answer)).unzip();
+        self.changed_to = None;
         let outcomes = self.outcomes(requests);
-        for (answer, outcome) in answers.into_iter().zip(outcomes) {
-            // A caller that left does not undo its write.
-            let _ = answer.send(outcome);
+        let told = answers.into_iter().zip(outcomes);
+        match (&self.others, self.changed_to) {
+            // INVARIANT: a change of policies is acknowledged when no node goes by older ones.
+            (Some(others), Some(version)) => {
+                let told: Vec<_> = told.collect();
+                others.after_acknowledgement(version, move || tell(told));
+            }
+            (Some(_), None) | (None, _) => tell(told),
         }
     }
 
@@ -264,10 +278,16 @@ impl WriterThread {
             Some(writing) => writing,
             None => self.reopen().map_err(NotCommitted::Before)?,
         };
+        let is_shared = self.home.is_shared();
         let (dictionary, seal, systems) = (&*self.dictionary, &*self.seal, &mut self.systems);
+        let mut before = None;
         let committed = writing.transaction(|session, allowance| {
             let tools = Tools { session, dictionary, seal, allowance };
+            if is_shared {
+                dictionary.require_current(session)?;
+            }
             let policies = policy_version(session)?;
+            before = Some(policies);
             let mut batch = Batch { tools, systems, policies, index: IndexWrites::default() };
             let outcomes: database::Result<Vec<_>> =
                 requests.into_iter().map(|request| batch.one(request)).collect();
@@ -278,6 +298,9 @@ impl WriterThread {
         self.writing = Some(writing);
         let (outcomes, policies) = committed?;
         self.policy_version.store(policies, Ordering::Release);
+        if before != Some(policies) {
+            self.changed_to = Some(policies);
+        }
         Ok(outcomes)
     }
 
@@ -315,6 +338,14 @@ impl WriterThread {
             Some(writing) => writing.finish(),
             None => Err(StoreError::Unavailable("the writer has no database".to_owned())),
         }
+    }
+}
+
+/// Tells each request its outcome.
+fn tell(told: impl IntoIterator<Item = (oneshot::Sender<Outcome>, Outcome)>) {
+    for (answer, outcome) in told {
+        // A caller that left does not undo its write.
+        let _ = answer.send(outcome);
     }
 }
 
@@ -466,6 +497,8 @@ mod tests {
             home: Home::Sqlite { path, lock: None },
             systems: Systems::default(),
             policy_version: Arc::new(AtomicU64::new(0)),
+            changed_to: None,
+            others: None,
             connected: Arc::new(AtomicBool::new(true)),
         }
     }

@@ -61,6 +61,7 @@ pub(crate) type Connection =
 
 impl Connector {
     /// Reads an operator's URL.
+    #[cfg(test)]
     pub(crate) fn parse(url: &str) -> Result<Self, StoreError> {
         let url = PostgresUrl::parse(url);
         Self::new(url.map_err(|error| StoreError::Unavailable(error.to_string()))?)
@@ -294,7 +295,7 @@ fn settings(purpose: Purpose) -> Vec<(&'static str, String)> {
 }
 
 /// Why a connection failed, for the log: never what a row holds, and no password is known here.
-fn reason(error: &tokio_postgres::Error) -> String {
+pub(super) fn reason(error: &tokio_postgres::Error) -> String {
     if let Some(told) = error.as_db_error() {
         return format!("{} ({})", told.message(), told.code().code());
     }

@@ -12,36 +12,23 @@ use std::time::Duration;
 use async_trait::async_trait;
 use firewarden_access::policy_query::{Bindings, PolicyQuery};
 use firewarden_access::{PolicyDatabase, QueryAnswer, Unanswered};
-use firewarden_fhir::ResourceType;
 use tokio::time::Instant;
 
-use self::render::Names;
 use crate::limits::{POLICY_QUERY_TIME, POLICY_REQUEST_TIME};
 
 pub(crate) use self::permitted::installation;
-pub(crate) use self::readers::PolicyReaders;
-
-/// The numbers of types in the database.
-pub(crate) type TypeCodes = dyn Fn(ResourceType) -> i64 + Send + Sync;
+pub(crate) use self::readers::PostgresReaders;
 
 /// The database as one request's policies may ask it.
 pub(crate) struct PostgresPolicies {
-    readers: Arc<PolicyReaders>,
-    code: Arc<TypeCodes>,
-    base_url: Arc<str>,
+    readers: Arc<PostgresReaders>,
     /// The time that the rules of the request still have.
     left: Mutex<Duration>,
 }
 
 impl PostgresPolicies {
-    pub(crate) fn new(
-        readers: &Arc<PolicyReaders>,
-        code: &Arc<TypeCodes>,
-        base_url: &Arc<str>,
-    ) -> Self {
-        let (readers, code) = (Arc::clone(readers), Arc::clone(code));
-        let base_url = Arc::clone(base_url);
-        Self { readers, code, base_url, left: Mutex::new(POLICY_REQUEST_TIME) }
+    pub(crate) fn new(readers: &Arc<PostgresReaders>) -> Self {
+        Self { readers: Arc::clone(readers), left: Mutex::new(POLICY_REQUEST_TIME) }
     }
 }
 
@@ -58,9 +45,8 @@ impl PolicyDatabase for PostgresPolicies {
         query: &PolicyQuery,
         bindings: &Bindings,
     ) -> Result<QueryAnswer, Unanswered> {
-        let names = Names { code: &*self.code, base_url: &self.base_url };
         let of = query.column_type();
-        let rendered = render::render(query.select(), of, bindings, &names);
+        let rendered = render::render(query.select(), of, bindings, self.readers.names());
         let rendered = rendered.ok_or(Unanswered::Failed)?;
         let time = POLICY_QUERY_TIME.min(*self.left.lock().unwrap_or_else(PoisonError::into_inner));
         if time.is_zero() {

@@ -1,8 +1,11 @@
 //! The schema on PostgreSQL, and the numbered steps that lead to it.
 
+use super::connect::{Connector, Purpose};
+use super::connection::PostgresConnection;
 use super::session::PostgresSession;
-use crate::StoreError;
+use super::url::PostgresUrl;
 use crate::database::{Result, Session, unavailable};
+use crate::{Migrated, StoreError};
 
 /// The steps, the first leading from an empty database to version 1. A released step is never
 /// changed; a new one is added.
@@ -12,7 +15,7 @@ const STEPS: &[&str] =
 /// Brings the database to this program's version within a transaction. Of several nodes that start
 /// at once one does, and the others wait for it. A newer database is refused: this program does not
 /// know what it would break.
-pub(crate) fn migrate(session: &PostgresSession<'_>) -> std::result::Result<(), StoreError> {
+pub(crate) fn migrate(session: &PostgresSession<'_>) -> std::result::Result<Migrated, StoreError> {
     let stored = stored(session).map_err(unavailable)?;
     let known = STEPS.len() as i64;
     if stored > known {
@@ -28,7 +31,21 @@ pub(crate) fn migrate(session: &PostgresSession<'_>) -> std::result::Result<(), 
             .run("UPDATE schema_version SET number = ?1", [number])
             .map_err(unavailable)?;
     }
-    Ok(())
+    Ok(Migrated { from: stored, to: known })
+}
+
+/// The same, in a connection of its own and on a thread of its own.
+pub(crate) fn migrate_at(url: PostgresUrl) -> std::result::Result<Migrated, StoreError> {
+    let connector = Connector::new(url)?;
+    let migrate = || {
+        let mut connection = PostgresConnection::open(&connector, Purpose::Schema)?;
+        let transaction = connection.begin().map_err(unavailable)?;
+        let migrated = migrate(&transaction)?;
+        transaction.commit().map_err(unavailable)?;
+        Ok(migrated)
+    };
+    let ended = || StoreError::Unavailable("the schema was not migrated".to_owned());
+    std::thread::scope(|threads| threads.spawn(migrate).join().unwrap_or_else(|_| Err(ended())))
 }
 
 fn stored(session: &PostgresSession<'_>) -> Result<i64> {

@@ -1,10 +1,20 @@
 //! Against a PostgreSQL, and against servers that are none.
 
 mod connections;
+mod leases;
 mod stand_in;
 
-/// The URL of a database for tests, whose user is an administrator.
-#[expect(clippy::disallowed_methods, reason = "where the database for tests is")]
-fn url() -> Option<String> {
-    std::env::var("FIREWARDEN_TEST_POSTGRES_URL").ok()
+use firewarden_testkit::postgres::{Cluster, Database};
+
+/// An empty database; `None` where there is no PostgreSQL.
+fn empty_database() -> Option<Database> {
+    Cluster::shared().map(Cluster::database)
+}
+
+/// A database with our tables; `None` where there is no PostgreSQL.
+fn database() -> Option<Database> {
+    let made = |database: &Database| {
+        database.rows(include_str!("schema/1.sql"));
+    };
+    Cluster::shared().map(|cluster| cluster.database_from("tables", made))
 }

@@ -106,6 +106,11 @@ impl PostgresUrl {
         }
         read.finish()
     }
+
+    /// Whether it holds a password.
+    pub fn has_password(&self) -> bool {
+        self.password.is_some()
+    }
 }
 
 /// What a URL says, as far as it was read.

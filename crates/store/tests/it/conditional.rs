@@ -204,7 +204,7 @@ async fn a_conditional_update_is_held_to_its_version() {
 async fn only_what_a_conditional_write_changes_makes_decisions_stale() {
     let Opened { store, .. } = &open();
     write(store, vec![create("User/u", "{}")]).await.unwrap();
-    assert_eq!(store.policy_version(), 1);
+    assert_eq!(store.policy_version().await.unwrap(), 1);
     for (one, version) in [
         (when("User?_id=u", create("User/new", "{}")), 1),
         (when("User?_id=none", delete("User/new")), 1),
@@ -212,6 +212,6 @@ async fn only_what_a_conditional_write_changes_makes_decisions_stale() {
         (when("User?_id=u", delete("User/new")), 3),
     ] {
         write(store, vec![one]).await.unwrap();
-        assert_eq!(store.policy_version(), version);
+        assert_eq!(store.policy_version().await.unwrap(), version);
     }
 }

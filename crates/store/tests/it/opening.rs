@@ -18,7 +18,7 @@ async fn what_was_written_is_there_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     for round in 1..4u32 {
         let store = open_in(folder.path()).unwrap();
-        assert_eq!(store.policy_version(), u64::from(round) - 1);
+        assert_eq!(store.policy_version().await.unwrap(), u64::from(round) - 1);
         store.check().await.unwrap();
         let writes = vec![put("Patient/a", "{}"), put("Role/r", "{}")];
         write(&store, writes).await.unwrap();

@@ -135,18 +135,18 @@ async fn a_change_of_our_own_types_makes_older_decisions_stale() {
     let decided_on = |version, writes| {
         store.write(WriteRequest { policy_version: Some(version), now: at(0), writes })
     };
-    assert_eq!(store.policy_version(), 0);
+    assert_eq!(store.policy_version().await.unwrap(), 0);
     decided_on(0, vec![create("Patient/a", "{}")]).await.unwrap();
-    assert_eq!(store.policy_version(), 0);
+    assert_eq!(store.policy_version().await.unwrap(), 0);
     decided_on(0, vec![put("AccessPolicy/p", "{}"), put("User/u", "{}")]).await.unwrap();
-    assert_eq!(store.policy_version(), 1);
+    assert_eq!(store.policy_version().await.unwrap(), 1);
     let stale = decided_on(0, vec![put("Patient/a", "{}")]).await;
     assert!(matches!(stale, Err(WriteError::StaleDecision)));
     assert_eq!(read(store, "Patient/a").await, "found 1");
     decided_on(1, vec![delete("AccessPolicy/none")]).await.unwrap();
-    assert_eq!(store.policy_version(), 1);
+    assert_eq!(store.policy_version().await.unwrap(), 1);
     decided_on(1, vec![delete("AccessPolicy/p")]).await.unwrap();
-    assert_eq!(store.policy_version(), 2);
+    assert_eq!(store.policy_version().await.unwrap(), 2);
     write(store, vec![put("Patient/a", "{}")]).await.unwrap();
 }
 
@@ -171,7 +171,7 @@ async fn of_writes_decided_together_only_those_before_the_policy_change_count() 
             Err(other) => panic!("{other}"),
         }
     }
-    assert_eq!((done + stale, store.policy_version()), (60, 1));
+    assert_eq!((done + stale, store.policy_version().await.unwrap()), (60, 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -19,7 +19,10 @@ pub(crate) fn open() -> Opened {
         let _ = writeln!(std::io::stderr(), "skipped: there is no PostgreSQL");
         std::process::exit(0);
     };
-    let empty = |database: &firewarden_testkit::postgres::Database| drop(at(&database.url()));
+    let empty = |database: &firewarden_testkit::postgres::Database| {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async { at(&database.url()).close().await.unwrap() });
+    };
     let database = cluster.database_from("migrated", empty);
     Opened { store: at(&database.url()) }
 }

@@ -4,6 +4,8 @@
 mod conditional;
 #[path = "../it/histories.rs"]
 mod histories;
+#[path = "jobs.rs"]
+mod jobs;
 #[path = "../it/limited.rs"]
 mod limited;
 #[path = "../it/matching.rs"]

@@ -157,3 +157,25 @@ fn a_rule_is_bounded_in_depth_and_breadth() {
     let heavy = format!("^{}$", "(a{0,1000}){0,1000}");
     assert!(compile(&json!({"pattern": heavy})).is_err());
 }
+
+#[test]
+fn a_reason_tells_what_was_compared_with_and_not_how_it_is_numbered() {
+    let rule = compile(&json!({"properties": {
+        "a": {"const": {"$data": "#/b"}},
+        "c": {"type": "string"},
+        "d": {"const": 0},
+    }}))
+    .unwrap();
+    let b = json!("of the caller");
+    for (document, keyword, expected, but) in [
+        (json!({"a": "x", "b": b}), "const", b.clone(), json!("x")),
+        (json!({"b": b, "c": 1}), "type", json!("string"), json!(1)),
+        (json!({"b": b, "d": 1}), "const", json!(0), json!(1)),
+    ] {
+        let (verdict, failing) = rule.explain(&RequestDocument::as_it_stands(document));
+        let failing = failing.unwrap();
+        assert_eq!(verdict, Verdict::NotSatisfied);
+        let told = (&failing["keyword"], &failing["expected"], &failing["but"]);
+        assert_eq!(told, (&json!(keyword), &expected, &but), "{failing}");
+    }
+}

@@ -75,6 +75,8 @@ mod tests {
             ("1.2e+3", "1200"),
             ("123456789012345678901234567890", "123456789012345678901234567890.0"),
             ("1e400", "10e399"),
+            ("0.1", "1e-1"),
+            ("0.0120", "12e-3"),
         ] {
             assert!(same(a, b) && same(b, a), "{a} {b}");
         }
@@ -92,11 +94,24 @@ mod tests {
     }
 
     #[test]
-    fn values_of_different_types_are_never_equal() {
-        for (a, b) in
-            [("1", "\"1\""), ("true", "\"true\""), ("0", "false"), ("null", "0"), ("[]", "[]")]
-        {
-            assert!(!same(a, b), "{a} {b}");
+    fn values_of_two_types_are_two_values() {
+        use serde_json::json;
+        let all = [
+            json!(null),
+            json!(true),
+            json!(1),
+            json!("1"),
+            json!(""),
+            json!("null"),
+            json!(0),
+            json!(false),
+            json!("true"),
+        ];
+        for (index, a) in all.iter().enumerate() {
+            for (other, b) in all.iter().enumerate() {
+                assert_eq!(same_scalar(a, b), index == other, "{a} {b}");
+            }
         }
+        assert!(!same_scalar(&json!([]), &json!([])) && !same_scalar(&json!({}), &json!({})));
     }
 }

@@ -162,6 +162,7 @@ mod tests {
     use firewarden_fhir::search::{Handling, ParseSearch};
     use firewarden_fhir::{ResourceType, Timestamp};
 
+    use super::super::template::Template;
     use super::*;
 
     fn criteria(of: &str, text: &str) -> Vec<Criterion> {
@@ -249,5 +250,72 @@ mod tests {
         assert!(!same_shape(&any(&["_id=a", "name=b"]), &any(&["_id=c", "_id=d"])));
         assert!(!same_shape(&any(&["_id=a"]), &any(&["_id=a", "_id=b"])));
         assert!(!same_shape(&any(&["_id=a"]), &criteria("Patient", "_id=a")));
+    }
+
+    fn place(text: &str) -> Template {
+        Template::read(text).unwrap()
+    }
+
+    #[test]
+    fn a_value_stands_where_it_means_itself_and_nothing_else() {
+        use ValueKind::{Exact, Id, Ordered, Reference, Text};
+        let (alone, inside, behind) = ("{{user.id}}", "Patient/{{user.id}}", "{{user.id}}-01");
+        for (text, kind, value, stands) in [
+            (alone, Exact, "anything|at all", true),
+            (alone, Id, "a-1", true),
+            (alone, Id, "a/1", false),
+            (alone, Id, "", false),
+            (alone, Text, "a", true),
+            (alone, Text, "  -", false),
+            (alone, Text, "'", false),
+            (alone, Ordered, "2020", true),
+            (alone, Ordered, "-5", true),
+            // A prefix would turn the comparison around.
+            (alone, Ordered, "lt2020", false),
+            (alone, Ordered, "ne2020", false),
+            (alone, Ordered, "", false),
+            (behind, Ordered, "2020", true),
+            (behind, Ordered, "ge2020", false),
+            ("gt{{user.id}}", Ordered, "2020", true),
+            ("gt{{user.id}}", Ordered, "lt2020", true),
+            (alone, Reference, "Patient/1", true),
+            (inside, Reference, "1", true),
+            // Inside a reference it is an id, and no way to another.
+            (inside, Reference, "1/_history/2", false),
+            (inside, Reference, "../Group/1", false),
+            (behind, Reference, "Patient/1", false),
+        ] {
+            let template = place(text);
+            let place = template.places().next().unwrap();
+            assert_eq!(may_stand(value, place, kind), stands, "{text} {kind:?} `{value}`");
+        }
+    }
+
+    #[test]
+    fn a_reading_rests_on_its_text_alone_but_for_the_time_and_the_url() {
+        for (of, text, fixed) in [
+            ("Patient", "_id=a", true),
+            ("Patient", "name=a", true),
+            ("Patient", "gender=male", true),
+            ("Patient", "name:missing=true", true),
+            ("Patient", "birthdate=2000", true),
+            ("Patient", "birthdate=ap2000", false),
+            ("Patient", "birthdate=2000,ap2001", false),
+            ("Patient", "_lastUpdated=gt2000", true),
+            ("Patient", "_lastUpdated=ap2000", false),
+            ("RiskAssessment", "probability=ap0.5", true),
+            ("Observation", "value-quantity=ap5", true),
+            ("ValueSet", "url=urn:a", true),
+            ("Observation", "subject=Patient/1", true),
+            ("Observation", "subject=https://other.example.com/Patient/1", false),
+            ("Observation", "subject:Patient.birthdate=2000", true),
+            ("Observation", "subject:Patient.birthdate=ap2000", false),
+            ("Patient", "_has:Observation:patient:date=2000", true),
+            ("Patient", "_has:Observation:patient:date=ap2000", false),
+        ] {
+            let criteria = criteria(of, text);
+            assert_eq!(criteria.iter().all(is_fixed), fixed, "{text}");
+            assert_eq!(is_fixed(&Criterion::Any(vec![criteria])), fixed, "any of {text}");
+        }
     }
 }

@@ -7,6 +7,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use firewarden_access::policy_query::tables;
 use firewarden_fhir::ResourceType;
 
+use crate::engine::dictionary::Dictionary;
+
 /// The schema that has the tables. Every name is written with its schema: the sessions of policies
 /// search no other.
 pub(super) const SCHEMA: &str = "public";
@@ -21,16 +23,15 @@ pub(super) const ROLE: &str = "firewarden_policies";
 const FUNCTIONS: &str = include_str!("permitted.sql");
 
 /// The statements that install the view and the functions, for the role that owns the tables. They
-/// change nothing where they are there already, as after every start but the first. The numbers
-/// are the dictionary's.
-pub(crate) fn installation(code: impl Fn(ResourceType) -> i64) -> String {
-    let codes: Vec<String> = tables().map(|of| code(of).to_string()).collect();
+/// change nothing where they are there already, as after every start but the first.
+pub(crate) fn installation(dictionary: &Dictionary) -> String {
+    let codes: Vec<String> = tables().map(|of| dictionary.resource_type(of).to_string()).collect();
     let types: Vec<&str> = ResourceType::all().map(|of| of.name()).collect();
     let definitions = FUNCTIONS
         .replace("{schema}", SCHEMA)
         .replace("{view}", VIEW)
         .replace("{codes}", &codes.join(", "))
-        .replace("{types}", &types.join("|"));
+        .replace("{types}", &types.join(","));
     let mark = mark(&definitions);
     format!(
         "DO $install$ BEGIN

@@ -10,47 +10,55 @@ use firewarden_access::{QueryAnswer, Unanswered};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
-use super::render::Rendered;
-use super::session::{Connect, Ended, Session};
-use crate::limits::{POLICY_CONNECT_TIME, POLICY_QUERIES_WAITING_MAX, POLICY_READERS_MAX};
+use super::render::{Names, Rendered};
+use super::session::{Ended, Session};
+use crate::engine::dictionary::Dictionary;
+use crate::limits::{POLICY_QUERIES_WAITING_MAX, POLICY_READERS_MAX};
+use crate::postgres::connect::Connector;
 
 /// Connections, and who waits for one.
-pub(crate) struct PolicyReaders {
+pub(crate) struct PostgresReaders {
+    names: Names,
     pool: Arc<Pool>,
     places: Arc<Semaphore>,
-    readers: usize,
     waiting: AtomicUsize,
 }
 
 struct Pool {
-    connect: Box<dyn Connect>,
+    connector: Connector,
     idle: Mutex<Vec<Session>>,
 }
 
-impl PolicyReaders {
+impl PostgresReaders {
     /// At most so many connections, none of which is opened yet.
-    pub(crate) fn new(connect: Box<dyn Connect>, readers: usize) -> Self {
-        let readers = readers.clamp(1, POLICY_READERS_MAX);
-        let pool = Arc::new(Pool { connect, idle: Mutex::default() });
-        let places = Arc::new(Semaphore::new(readers));
-        Self { pool, places, readers, waiting: AtomicUsize::new(0) }
+    pub(crate) fn new(
+        connector: Connector,
+        dictionary: Arc<Dictionary>,
+        base_url: String,
+        readers: usize,
+    ) -> Self {
+        let names = Names { dictionary, base_url };
+        let pool = Arc::new(Pool { connector, idle: Mutex::default() });
+        let places = Arc::new(Semaphore::new(readers.clamp(1, POLICY_READERS_MAX)));
+        Self { names, pool, places, waiting: AtomicUsize::new(0) }
     }
 
-    /// Opens the connections that are not open, so that the first rules need not wait for them.
-    pub(crate) async fn warm(&self) -> Result<(), Unanswered> {
-        for _ in 0..self.readers {
-            let place = self.place().await?;
-            if self.pool.open_idle() >= self.readers {
-                break;
-            }
-            let pool = Arc::clone(&self.pool);
-            let opening = tokio::spawn(async move {
-                let session = pool.open().await;
-                session.map(|session| pool.give_back(session, place))
-            });
-            opening.await.map_err(|_| Unanswered::Failed)??;
-        }
-        Ok(())
+    /// What a query is rendered with.
+    pub(super) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// Whether there is a connection, or can be: one is opened if there is none, so that the first
+    /// rule need not wait for it.
+    pub(crate) async fn check(&self) -> Result<(), Unanswered> {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return Ok(()) };
+        let pool = Arc::clone(&self.pool);
+        let checking = tokio::spawn(async move {
+            let session = pool.take_or_open().await?;
+            pool.give_back(session, place);
+            Ok(())
+        });
+        checking.await.map_err(|_| Unanswered::Failed)?
     }
 
     /// Runs a query. When its time is up, or its caller has left, nobody waits for it any more and
@@ -80,11 +88,10 @@ impl PolicyReaders {
         running.await.map_err(|_| Unanswered::Failed)?
     }
 
-    /// Waits until no connection runs anything.
+    /// Waits until none of so many connections runs anything.
     #[cfg(test)]
-    pub(super) async fn all_idle(&self) {
-        let places = u32::try_from(self.readers).unwrap();
-        drop(self.places.acquire_many(places).await.unwrap());
+    pub(super) async fn all_idle(&self, readers: u32) {
+        drop(self.places.acquire_many(readers).await.unwrap());
     }
 
     async fn place(&self) -> Result<OwnedSemaphorePermit, Unanswered> {
@@ -105,39 +112,30 @@ impl Pool {
         of: Option<ValueType>,
         mut left: oneshot::Receiver<()>,
     ) -> Result<QueryAnswer, Unanswered> {
-        let session = match self.take() {
-            Some(session) => session,
-            // A connection that is opened for nobody is there for the next rule.
-            None => self.open().await?,
-        };
+        // A connection that is opened for nobody is there for the next rule.
+        let session = self.take_or_open().await?;
         if has_left(&mut left) {
             self.give_back(session, place);
             return Err(Unanswered::OutOfTime);
         }
-        let Ended { answer, session } = session.run(&*self.connect, &rendered, of, left).await;
+        let Ended { answer, session } = session.run(&self.connector, &rendered, of, left).await;
         if let Some(session) = session {
             self.give_back(session, place);
         }
         answer
     }
 
-    async fn open(&self) -> Result<Session, Unanswered> {
-        let opened = timeout(POLICY_CONNECT_TIME, Session::open(&*self.connect)).await;
-        opened.unwrap_or(Err(Unanswered::Failed))
-    }
-
-    /// An idle connection, the one used last.
-    fn take(&self) -> Option<Session> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(Session::is_open);
-        idle.pop()
-    }
-
-    /// How many connections are idle.
-    fn open_idle(&self) -> usize {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(Session::is_open);
-        idle.len()
+    /// An idle connection, the one used last, or a new one.
+    async fn take_or_open(&self) -> Result<Session, Unanswered> {
+        let taken = {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            idle.retain(Session::is_open);
+            idle.pop()
+        };
+        match taken {
+            Some(session) => Ok(session),
+            None => Session::open(&self.connector).await,
+        }
     }
 
     /// Puts a connection back before its place is free.

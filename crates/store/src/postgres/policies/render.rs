@@ -6,15 +6,16 @@
 //! version takes alike, or refuses.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use firewarden_access::policy_query::{
     Bindings, Cast, Column, Comparison, Expression, Function, Join, Literal, Operator, Rows,
     Select, Source, Table, ValueType,
 };
-use firewarden_fhir::ResourceType;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::permitted::{SCHEMA, VIEW};
+use crate::engine::dictionary::Dictionary;
 
 /// A statement and what is bound in it.
 #[derive(Debug)]
@@ -45,11 +46,11 @@ impl Parameter {
 }
 
 /// What a rendering needs to know of this database.
-pub(crate) struct Names<'a> {
+pub(crate) struct Names {
     /// The numbers of types.
-    pub(crate) code: &'a (dyn Fn(ResourceType) -> i64 + Sync),
+    pub(crate) dictionary: Arc<Dictionary>,
     /// References below it are local.
-    pub(crate) base_url: &'a str,
+    pub(crate) base_url: String,
 }
 
 /// Rows of a result that are looked at: more than one are several.
@@ -62,7 +63,7 @@ pub(crate) fn render(
     select: &Select,
     of: Option<ValueType>,
     bindings: &Bindings,
-    names: &Names<'_>,
+    names: &Names,
 ) -> Option<Rendered> {
     let rendered = Rendered { sql: String::new(), parameters: Vec::new() };
     let mut renderer = Renderer { bindings, names, base_url: None, rendered };
@@ -89,7 +90,7 @@ fn is_returned(of: Option<ValueType>) -> bool {
 
 struct Renderer<'a> {
     bindings: &'a Bindings,
-    names: &'a Names<'a>,
+    names: &'a Names,
     /// The number of the parameter that has the base URL.
     base_url: Option<usize>,
     rendered: Rendered,
@@ -111,7 +112,7 @@ impl Renderer<'_> {
         match self.base_url {
             Some(number) => self.put(&format!("${number}")),
             None => {
-                self.bind(Parameter::Text(self.names.base_url.to_owned()));
+                self.bind(Parameter::Text(self.names.base_url.clone()));
                 self.base_url = Some(self.rendered.parameters.len());
             }
         }
@@ -153,7 +154,7 @@ impl Renderer<'_> {
                     Table::Of(of) => *of,
                     Table::Sent(index) => *self.bindings.tables().get(*index)?,
                 };
-                let code = (self.names.code)(of);
+                let code = self.names.dictionary.resource_type(of);
                 self.put(&format!(
                     "(SELECT id, version, updated, body FROM {SCHEMA}.{VIEW} WHERE type = {code}) \
                      AS s{number}"
@@ -391,16 +392,28 @@ impl Renderer<'_> {
         let [text, delimiter, number] = arguments else { return None };
         self.around("split_part(", text, ", ", Some(ValueType::Text))?;
         self.around("", delimiter, ", (", Some(ValueType::Text))?;
-        match number {
+        match self.known_integer(number) {
             // No text has so many parts.
-            Expression::Literal(Literal::Integer(number)) => {
+            Some(number) => {
                 let most = i64::from(i32::MAX);
-                self.bind(Parameter::Integer((*number).clamp(-most, most)));
+                self.bind(Parameter::Integer(number.clamp(-most, most)));
             }
-            number => self.expression(number, Some(ValueType::Integer))?,
+            None => self.expression(number, Some(ValueType::Integer))?,
         }
         self.put(")::integer)");
         Some(())
+    }
+
+    /// A whole number that is written in the query or was sent.
+    fn known_integer(&self, expression: &Expression) -> Option<i64> {
+        let literal = if let Expression::Sent(index) = expression {
+            self.bindings.values().get(*index)?.as_ref()?
+        } else if let Expression::Literal(literal) = expression {
+            literal
+        } else {
+            return None;
+        };
+        if let Literal::Integer(number) = literal { Some(*number) } else { None }
     }
 
     fn around(

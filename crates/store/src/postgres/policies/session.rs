@@ -1,73 +1,24 @@
 //! One connection for the rules of policies: what it may do, and how a query on it is ended.
 
-use async_trait::async_trait;
 use firewarden_access::policy_query::ValueType;
 use firewarden_access::{Answered, QueryAnswer, Unanswered};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_postgres::error::{Severity, SqlState};
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{CancelToken, Client, Error, Row};
+use tokio_postgres::{Client, Error, Row};
 
 use super::permitted::{ROLE, SCHEMA, VIEW};
 use super::render::Rendered;
-use crate::StoreError;
-use crate::limits::{POLICY_CANCEL_TIME, POLICY_LOCK_TIME, POLICY_QUERY_TIME};
+use crate::limits::{POLICY_CANCEL_TIME, POLICY_REQUEST_TIME, POLICY_SETUP_TIME};
 use crate::postgres::connect::{Connector, Purpose};
 
-/// Opens connections to the database, and ends what they run.
-#[async_trait]
-pub(crate) trait Connect: Send + Sync {
-    /// A new connection. What moves its bytes runs as a task of its own.
-    async fn connect(&self) -> Result<Client, Unreachable>;
-
-    /// Asks the server to end what the connection of that token runs.
-    async fn cancel(&self, token: &CancelToken) -> Result<(), Unreachable>;
-}
-
-/// There is no connection. Why was logged where it was tried.
-#[derive(Debug, thiserror::Error)]
-#[error("the database cannot be reached")]
-pub(crate) struct Unreachable;
-
-#[async_trait]
-impl Connect for Connector {
-    async fn connect(&self) -> Result<Client, Unreachable> {
-        let connected = Connector::connect(self, Purpose::Policies).await;
-        let (client, connection) = connected.map_err(unreachable)?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::warn!(%error, "a connection to PostgreSQL was lost");
-            }
-        });
-        Ok(client)
-    }
-
-    async fn cancel(&self, token: &CancelToken) -> Result<(), Unreachable> {
-        Connector::cancel(self, token).await.map_err(unreachable)
-    }
-}
-
-fn unreachable(error: StoreError) -> Unreachable {
-    tracing::warn!(%error, "the rules of policies have no database");
-    Unreachable
-}
-
-/// What every session for policies begins with. Only catalogued functions are found without their
-/// schema. A plan that is compiled or spread over workers pays for no rule.
+/// What a session for policies is set up with besides what every one is: only what the catalogue
+/// has is found without its schema. The server ends by itself what we did not end: later than we do,
+/// so that an end is known for ours.
 fn settings() -> String {
-    let [statement, lock] = [POLICY_QUERY_TIME, POLICY_LOCK_TIME].map(|time| time.as_millis());
-    format!(
-        "SET default_transaction_read_only = on;
-        SET default_transaction_isolation = 'read committed';
-        SET search_path = pg_catalog, pg_temp;
-        SET statement_timeout = {statement};
-        SET lock_timeout = {lock};
-        SET idle_in_transaction_session_timeout = {statement};
-        SET standard_conforming_strings = on;
-        SET max_parallel_workers_per_gather = 0;
-        SET jit = off"
-    )
+    let time = POLICY_REQUEST_TIME.as_millis();
+    format!("SET search_path = pg_catalog, pg_temp; SET statement_timeout = {time}")
 }
 
 /// Whether the session may take on the role that reads nothing but the view. One that was made
@@ -88,16 +39,19 @@ pub(super) struct Ended {
 }
 
 impl Session {
-    /// Opens a connection, which changes nothing and reads as little as its role allows.
-    pub(super) async fn open(connect: &dyn Connect) -> Result<Self, Unanswered> {
-        let client = connect.connect().await.map_err(|_| Unanswered::Failed)?;
-        client.batch_execute(&settings()).await.map_err(failed)?;
-        let view = format!("{SCHEMA}.{VIEW}");
-        let asked: [(&(dyn ToSql + Sync), Type); 2] = [(&ROLE, Type::NAME), (&view, Type::TEXT)];
-        let taken = client.query_typed(MAY_TAKE_ROLE, &asked).await.map_err(failed)?;
-        if !taken.is_empty() {
-            client.batch_execute(&format!("SET ROLE {ROLE}")).await.map_err(failed)?;
-        }
+    /// Opens a connection, which changes nothing and reads as little as its role allows. What moves
+    /// its bytes runs as a task of its own.
+    pub(super) async fn open(connector: &Connector) -> Result<Self, Unanswered> {
+        let (client, connection) = connector.connect(Purpose::Policies).await.map_err(|error| {
+            tracing::warn!(%error, "the rules of policies have no connection");
+            Unanswered::Failed
+        })?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::warn!(%error, "a connection to PostgreSQL was lost");
+            }
+        });
+        timeout(POLICY_SETUP_TIME, set_up(&client)).await.unwrap_or(Err(Unanswered::Failed))?;
         Ok(Self { client })
     }
 
@@ -110,7 +64,7 @@ impl Session {
     /// more.
     pub(super) async fn run(
         self,
-        connect: &dyn Connect,
+        connector: &Connector,
         rendered: &Rendered,
         of: Option<ValueType>,
         left: oneshot::Receiver<()>,
@@ -125,7 +79,7 @@ impl Session {
                 // The end that was asked for hits this query alone: the connection comes back
                 // only if the server says that it did.
                 let ended = timeout(POLICY_CANCEL_TIME, async {
-                    let (_, ended) = tokio::join!(connect.cancel(&token), query);
+                    let (_, ended) = tokio::join!(connector.cancel(&token), query);
                     ended
                 });
                 let was_hit = match ended.await {
@@ -141,6 +95,17 @@ impl Session {
         let answer = ended.map_err(failed).and_then(|rows| answer(&rows, of));
         Ended { answer, session }
     }
+}
+
+async fn set_up(client: &Client) -> Result<(), Unanswered> {
+    client.batch_execute(&settings()).await.map_err(failed)?;
+    let view = format!("{SCHEMA}.{VIEW}");
+    let asked: [(&(dyn ToSql + Sync), Type); 2] = [(&ROLE, Type::NAME), (&view, Type::TEXT)];
+    let taken = client.query_typed(MAY_TAKE_ROLE, &asked).await.map_err(failed)?;
+    if !taken.is_empty() {
+        client.batch_execute(&format!("SET ROLE {ROLE}")).await.map_err(failed)?;
+    }
+    Ok(())
 }
 
 /// Whether the connection ended with the query, or may have.

@@ -1,7 +1,8 @@
 //! What the rules of policies say on PostgreSQL, what they reach, and how they end.
 
-mod cases;
 mod database;
+mod differential;
 mod ended;
+mod queries;
 mod reach;
 mod shape;

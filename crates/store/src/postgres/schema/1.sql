@@ -107,6 +107,15 @@ CREATE TABLE secret (
   PRIMARY KEY (type, id, pointer)
 );
 
+-- The nodes at work, and the version of the policies that each said it goes by: what changes them
+-- waits for all. `renewals` tells whether a node still says so.
+CREATE TABLE node (
+  id text COLLATE "C" PRIMARY KEY,
+  adopted bigint NOT NULL,
+  renewals bigint NOT NULL,
+  renewed timestamptz NOT NULL
+) WITH (fillfactor = 50);
+
 -- As SQLite's: where a text begins in another, counted from 1, and 0 where it does not.
 CREATE FUNCTION instr(text, text) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN strpos($1, $2);

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use tokio::net::lookup_host;
 use tokio_postgres::Client;
 
+use super::empty_database;
 use super::stand_in::{Authority, message, saying, with_tls};
-use super::url;
 use crate::StoreError;
 use crate::postgres::connect::{Connector, Purpose};
 use crate::postgres::url::{Host, PostgresUrl};
@@ -45,9 +45,9 @@ async fn address(url: &str) -> SocketAddr {
 
 #[tokio::test]
 async fn a_connection_is_set_up_for_its_purpose_whatever_the_database_says() {
-    let Some(url) = url() else { return };
+    let Some(database) = empty_database() else { return };
+    let url = database.url();
     let admin = connected(&url, Purpose::Schema).await.unwrap();
-    let database = PostgresUrl::parse(&url).unwrap().database;
     for (setting, value) in [
         ("synchronous_commit", "off"),
         ("default_transaction_isolation", "'repeatable read'"),
@@ -55,7 +55,7 @@ async fn a_connection_is_set_up_for_its_purpose_whatever_the_database_says() {
         ("statement_timeout", "0"),
         ("jit", "on"),
     ] {
-        let set = format!("ALTER DATABASE {database} SET {setting} = {value}");
+        let set = format!("ALTER DATABASE {} SET {setting} = {value}", database.name());
         admin.batch_execute(&set).await.unwrap();
     }
     for (purpose, statement_time, isolation, read_only, commit) in [
@@ -81,26 +81,25 @@ async fn a_connection_is_set_up_for_its_purpose_whatever_the_database_says() {
         let written = client.batch_execute("CREATE TEMPORARY TABLE own (a integer)").await;
         assert_eq!(written.is_err(), read_only == "on", "{purpose:?}");
     }
-    admin.batch_execute(&format!("ALTER DATABASE {database} RESET ALL")).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_server_that_refuses_writes_is_passed_over() {
-    let Some(url) = url() else { return };
+    let Some(database) = empty_database() else { return };
+    let url = database.url();
     let admin = connected(&url, Purpose::Schema).await.unwrap();
-    let role = "CREATE ROLE warden_reader LOGIN PASSWORD 'sesame'";
-    drop(admin.batch_execute(role).await);
-    let only_reads = "ALTER ROLE warden_reader SET default_transaction_read_only = on";
-    admin.batch_execute(only_reads).await.unwrap();
-    let reader = format!("postgres://warden_reader:sesame@{}/postgres", address(&url).await);
-    assert!(refused(&reader).await.contains("it refuses writes"));
-    let anyway = format!("{reader}?target_session_attrs=any");
+    let reads =
+        format!("ALTER DATABASE {} SET default_transaction_read_only = on", database.name());
+    admin.batch_execute(&reads).await.unwrap();
+    assert!(refused(&url).await.contains("it refuses writes"));
+    let anyway = format!("{url}?target_session_attrs=any");
     connected(&anyway, Purpose::Read).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_silent_server_and_a_closed_port_are_passed_over() {
-    let Some(url) = url() else { return };
+    let Some(database) = empty_database() else { return };
+    let url = database.url();
     let silent = saying(Vec::new()).await;
     let servers = format!("127.0.0.1:1,{silent},{}", address(&url).await);
     let options = "connect_timeout=1&sslmode=disable";
@@ -140,7 +139,8 @@ async fn a_refused_password_is_not_told() {
 
 #[tokio::test]
 async fn the_server_is_verified_as_far_as_it_is_asked_for() {
-    let Some(url) = url() else { return };
+    let Some(database) = empty_database() else { return };
+    let url = database.url();
     let server = address(&url).await;
     let (ours, theirs) = (Authority::new(), Authority::new());
     let folder = tempfile::tempdir().unwrap();
@@ -190,7 +190,8 @@ async fn authorities_that_cannot_be_read_are_told_at_once() {
 
 #[tokio::test]
 async fn a_query_is_cancelled_over_the_same_protection() {
-    let Some(url) = url() else { return };
+    let Some(database) = empty_database() else { return };
+    let url = database.url();
     let ours = Authority::new();
     let folder = tempfile::tempdir().unwrap();
     let roots = folder.path().join("ca.pem");

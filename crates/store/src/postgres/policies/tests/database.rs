@@ -1,65 +1,69 @@
 //! A database for one test, filled by hand.
 
-use std::collections::HashMap;
-
 use firewarden_access::{Tested, test_policy};
-use firewarden_fhir::{Id, Target, Timestamp, Version};
+use firewarden_fhir::{Id, ResourceType, Target, Timestamp, Version};
 use firewarden_testkit::postgres::Cluster;
 use serde_json::{Value, json};
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::Client;
 
-use super::super::session::{Connect, Unreachable};
 use super::super::*;
 use crate::body::BodyParts;
+use crate::database::Session;
+use crate::engine::dictionary::Dictionary;
+use crate::postgres::connect::{Connector, Purpose};
+use crate::postgres::connection::PostgresConnection;
+use crate::postgres::schema;
 
 pub(super) const BASE_URL: &str = "http://localhost/fhir";
 
-/// Connections without TLS.
-pub(super) struct Plain(pub(super) Config);
-
-#[async_trait]
-impl Connect for Plain {
-    async fn connect(&self) -> Result<tokio_postgres::Client, Unreachable> {
-        let (client, connection) = self.0.connect(NoTls).await.map_err(|_| Unreachable)?;
-        tokio::spawn(connection);
-        Ok(client)
-    }
-
-    async fn cancel(&self, token: &tokio_postgres::CancelToken) -> Result<(), Unreachable> {
-        token.cancel_query(NoTls).await.map_err(|_| Unreachable)
-    }
-}
-
 /// A database, its owner's connection, and its rules' connections.
 pub(super) struct Database {
-    pub(super) config: Config,
-    pub(super) owner: tokio_postgres::Client,
-    pub(super) readers: Arc<PolicyReaders>,
-    pub(super) code: Arc<TypeCodes>,
+    pub(super) connector: Connector,
+    pub(super) owner: Client,
+    pub(super) readers: Arc<PostgresReaders>,
 }
+
+/// How many connections for rules a test has.
+pub(super) const READERS: u32 = 2;
 
 impl Database {
     /// A database with its tables and without rows. `None` where there is no PostgreSQL.
     pub(super) async fn open() -> Option<Self> {
-        Some(Self::open_on(Cluster::shared()?).await)
-    }
-
-    pub(super) async fn open_on(cluster: &Cluster) -> Self {
-        let codes: HashMap<ResourceType, i64> = ResourceType::all().zip(1..).collect();
-        let code: Arc<TypeCodes> = Arc::new(move |of| codes[&of]);
-        let made = cluster.database_from("policies", |database| {
-            database.rows(include_str!("../../schema/1.sql"));
-            database.rows(&installation(&*code));
+        let made = Cluster::shared()?.database_from("policies", |made| {
+            let connector = Connector::parse(&made.url()).unwrap();
+            let mut connection = PostgresConnection::open(&connector, Purpose::Schema).unwrap();
+            let transaction = connection.begin().unwrap();
+            schema::migrate(&transaction).unwrap();
+            let dictionary = Dictionary::register(&Session::Postgres(&transaction)).unwrap();
+            transaction.run_script(&installation(&dictionary)).unwrap();
+            transaction.commit().unwrap();
         });
-        let config: Config = made.url().parse().unwrap();
-        let owner = Plain(config.clone()).connect().await.unwrap();
-        let readers = Arc::new(PolicyReaders::new(Box::new(Plain(config.clone())), 2));
-        Self { config, owner, readers, code }
+        let connector = Connector::parse(&made.url()).unwrap();
+        let (owner, connection) = connector.connect(Purpose::Schema).await.unwrap();
+        tokio::spawn(connection);
+        let dictionary = std::thread::scope(|threads| {
+            let registered = threads.spawn(|| {
+                let mut connection = PostgresConnection::open(&connector, Purpose::Schema).unwrap();
+                let transaction = connection.begin().unwrap();
+                Dictionary::register(&Session::Postgres(&transaction)).unwrap()
+            });
+            Arc::new(registered.join().unwrap())
+        });
+        let readers = readers(connector.clone(), dictionary);
+        Some(Self { connector, owner, readers })
     }
 
     /// The database, as one request's rules may ask it.
     pub(super) fn policies(&self) -> PostgresPolicies {
-        PostgresPolicies::new(&self.readers, &self.code, &BASE_URL.into())
+        PostgresPolicies::new(&self.readers)
+    }
+
+    pub(super) fn dictionary(&self) -> &Arc<Dictionary> {
+        &self.readers.names().dictionary
+    }
+
+    fn code(&self, of: ResourceType) -> i32 {
+        i32::try_from(self.dictionary().resource_type(of)).unwrap()
     }
 
     pub(super) async fn put(&self, resource: &Value) {
@@ -72,20 +76,25 @@ impl Database {
     pub(super) async fn put_body(&self, of: ResourceType, id: &str, body: &str) {
         let insert = "INSERT INTO resource (type, id, version, updated, method, deleted, body)
             VALUES ($1, $2, 1, $3, 1, 0, $4)";
-        let (code, at) = (i32::try_from((self.code)(of)).unwrap(), at(0).as_millisecond());
+        let (code, at) = (self.code(of), at(0).as_millisecond());
         self.owner.execute(insert, &[&code, &id, &at, &body]).await.unwrap();
     }
 
     pub(super) async fn delete(&self, target: &str) {
         let (of, id) = target.split_once('/').unwrap();
-        let code = (self.code)(ResourceType::parse(of).unwrap());
+        let code = self.code(ResourceType::parse(of).unwrap());
         let delete = "UPDATE resource SET deleted = 1, body = NULL WHERE type = $1 AND id = $2";
-        self.owner.execute(delete, &[&i32::try_from(code).unwrap(), &id]).await.unwrap();
+        self.owner.execute(delete, &[&code, &id]).await.unwrap();
     }
 
     pub(super) async fn tried(&self, query: &str, request: &Value) -> Tested {
         tried(&self.policies(), query, request).await
     }
+}
+
+pub(super) fn readers(connector: Connector, dictionary: Arc<Dictionary>) -> Arc<PostgresReaders> {
+    let readers = READERS as usize;
+    Arc::new(PostgresReaders::new(connector, dictionary, BASE_URL.to_owned(), readers))
 }
 
 pub(super) async fn tried(database: &dyn PolicyDatabase, query: &str, request: &Value) -> Tested {

@@ -1,6 +1,9 @@
 //! What the connections for policies reach, and that every query which is taken can be run.
 
+use std::path::Path;
+
 use firewarden_access::policy_query::{Bindings, PolicyQuery};
+use firewarden_fhir::{ResourceType, yaml};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -29,11 +32,11 @@ async fn make_role(database: &Database) {
     let make = "DO $$ BEGIN CREATE ROLE firewarden_policies NOLOGIN;
         EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$";
     database.owner.batch_execute(make).await.unwrap();
-    database.owner.batch_execute(&installation(&*database.code)).await.unwrap();
+    database.owner.batch_execute(&installation(database.dictionary())).await.unwrap();
 }
 
 async fn session(database: &Database) -> Session {
-    Session::open(&Plain(database.config.clone())).await.ok().unwrap()
+    Session::open(&database.connector).await.ok().unwrap()
 }
 
 async fn refused(session: &Session, sql: &str) -> SqlState {
@@ -61,7 +64,7 @@ async fn a_session_of_postgresql_with_the_role_reads_the_view_alone() {
         "SELECT pg_ls_dir('.')",
         "SELECT lo_import('/etc/hostname')",
         "COPY public.permitted_resource TO PROGRAM 'true'",
-        "COPY public.permitted_resource TO '/tmp/x'",
+        "COPY public.permitted_resource TO 'x'",
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()",
         "SELECT nextval('public.resource_key_seq')",
         "CREATE TABLE public.x (a int)",
@@ -106,10 +109,10 @@ async fn what_is_installed_on_postgresql_again_is_not_made_again() {
         row.get::<_, String>(0)
     };
     let before = made().await;
-    database.owner.batch_execute(&installation(&*database.code)).await.unwrap();
+    database.owner.batch_execute(&installation(database.dictionary())).await.unwrap();
     assert_eq!(made().await, before);
-    let code = |of| 1_000 + (database.code)(of);
-    database.owner.batch_execute(&installation(code)).await.unwrap();
+    let other = installation(database.dictionary()).replace("FROM '", "FROM 'other ");
+    database.owner.batch_execute(&other).await.unwrap();
     assert_ne!(made().await, before);
 }
 
@@ -132,8 +135,8 @@ impl PolicyDatabase for Rendering<'_> {
         query: &PolicyQuery,
         bindings: &Bindings,
     ) -> Result<QueryAnswer, Unanswered> {
-        let names = Names { code: &*self.database.code, base_url: BASE_URL };
-        let rendered = render::render(query.select(), query.column_type(), bindings, &names);
+        let names = self.database.readers.names();
+        let rendered = render::render(query.select(), query.column_type(), bindings, names);
         *self.rendered.lock().unwrap() = Some(rendered.unwrap());
         Err(Unanswered::Failed)
     }
@@ -152,7 +155,7 @@ async fn a_resource_is_found_on_postgresql_by_its_type_and_id() {
     let fill = format!(
         "INSERT INTO resource (type, id, version, updated, method, deleted, body)
         SELECT {}, 'p' || number, 1, 0, 1, 0, '{{}}' FROM generate_series(1, 5000) number",
-        (database.code)(ResourceType::parse("Patient").unwrap())
+        database.dictionary().resource_type(ResourceType::parse("Patient").unwrap())
     );
     database.owner.batch_execute(&fill).await.unwrap();
     database.owner.batch_execute("ANALYZE resource").await.unwrap();
@@ -178,9 +181,22 @@ async fn a_resource_is_found_on_postgresql_by_its_type_and_id() {
     }
 }
 
+/// The queries of all cases.
+fn queries() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/policies");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let cases = files.map(|file| yaml::parse(&std::fs::read(file).unwrap()).unwrap());
+    let queries = cases.flat_map(|cases| {
+        let named = cases["queries"].as_object().cloned().unwrap_or_default();
+        let own = cases["cases"].as_array().unwrap().iter().map(|case| case["query"].clone());
+        own.chain(named.into_iter().map(|(_, query)| query)).collect::<Vec<_>>()
+    });
+    queries.map(|query| query.as_str().unwrap().to_owned()).collect()
+}
+
 /// A query of the cases, some of whose words are words of others.
 fn mutated() -> impl Strategy<Value = String> {
-    let queries = super::cases::queries();
+    let queries = queries();
     let words: Vec<String> =
         queries.iter().flat_map(|query| query.split(' ').map(str::to_owned)).collect();
     let change = (any::<prop::sample::Index>(), 0..3, prop::sample::select(words));
