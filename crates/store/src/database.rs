@@ -11,6 +11,7 @@ use std::sync::atomic::AtomicBool;
 use rusqlite::Connection;
 
 use crate::StoreError;
+use crate::limits::POSTGRES_LOOKS_TOGETHER;
 use crate::postgres::connect::{Connector, Purpose};
 use crate::postgres::connection::PostgresConnection;
 use crate::postgres::session::{self, PostgresRows, PostgresSession};
@@ -163,6 +164,15 @@ impl<'c> Session<'c> {
         }
     }
 
+    /// How many rows are looked up at once where each may be the last: a look costs little where
+    /// nothing is waited for.
+    pub(crate) fn looks_together(&self) -> usize {
+        match self {
+            Self::Sqlite(_) => 1,
+            Self::Postgres(_) => POSTGRES_LOOKS_TOGETHER,
+        }
+    }
+
     /// Runs statements that mark the way of a transaction, and have no values.
     pub(crate) fn mark(&self, sql: &str) -> Result<()> {
         match self {
@@ -235,6 +245,34 @@ impl Statement<'_> {
             every.push(read(row)?);
         }
         Ok(every)
+    }
+
+    /// Gives the row that a statement finds for each of some keys, in their order, until told to
+    /// stop.
+    pub(crate) fn row_of_each(
+        &mut self,
+        keys: &[i64],
+        mut take: impl FnMut(i64, Option<Row<'_>>) -> bool,
+    ) -> Result<()> {
+        match self {
+            Self::Sqlite(statement) => {
+                for key in keys {
+                    let mut rows = sqlite::rows(statement, [*key])?;
+                    if !take(*key, rows.next()?.map(Row::Sqlite)) {
+                        break;
+                    }
+                }
+            }
+            Self::Postgres(session, statement) => {
+                let rows = session.row_of_each(statement, keys)?;
+                for (key, row) in keys.iter().zip(&rows) {
+                    if !take(*key, row.as_ref().map(Row::Postgres)) {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The rows, however many they are: they are fetched as they are asked for.

@@ -7,7 +7,8 @@ use crate::opened::*;
 
 fn sqlite(folder: &std::path::Path) -> Store {
     let database = Database::Sqlite { path: folder.join("firewarden.db") };
-    Store::open(StoreSettings { database, ..settings("postgres://nobody@localhost/unused") }).unwrap()
+    Store::open(StoreSettings { database, ..settings("postgres://nobody@localhost/unused") })
+        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
