@@ -89,6 +89,21 @@ impl Failure {
             Self::Unreachable(_) | Self::Silent => false,
         }
     }
+
+    /// Whether the connection was lost with it, at once: another one may do better. One that is
+    /// silent, or cannot be had, has taken its time already.
+    pub(crate) fn is_loss(&self) -> bool {
+        match self {
+            Self::Postgres(_) => !self.is_refusal(),
+            Self::Sqlite(_)
+            | Self::Unreachable(_)
+            | Self::Silent
+            | Self::Conflict
+            | Self::Superseded
+            | Self::NoRow
+            | Self::Damaged { .. } => false,
+        }
+    }
 }
 
 /// What PostgreSQL said: its details would show values.

@@ -223,7 +223,7 @@ impl WriterThread {
                 Err(NotCommitted::Before(failure)) if failure.is_conflict() => {
                     self.systems.forget()
                 }
-                Err(NotCommitted::Before(failure)) if !was_lost && self.has_lost(&failure) => {
+                Err(NotCommitted::Before(failure)) if !was_lost && failure.is_loss() => {
                     was_lost = true;
                     self.writing = None;
                     self.systems.forget();
@@ -236,12 +236,6 @@ impl WriterThread {
             outcomes.push(self.commit_alone(&request)?);
         }
         Ok(outcomes)
-    }
-
-    /// Whether it failed because the connection was lost. One that is silent has cost its time.
-    fn has_lost(&self, failure: &Failure) -> bool {
-        let was_silent = matches!(failure, Failure::Silent | Failure::Unreachable(_));
-        !was_silent && self.writing.as_ref().is_some_and(Writing::is_lost)
     }
 
     fn commit_alone(&mut self, request: &Prepared) -> Result<Outcome, NotCommitted> {
