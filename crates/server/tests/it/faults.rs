@@ -141,7 +141,7 @@ async fn faults_17_postgres_has_every_connection_of_the_handlers_in_use() {
         "link": [{"reference": "User/mallory"}], "sql": {"query": "SELECT true"},
     });
     node.put(policy).await;
-    node.bearer(&token("mallory"), "GET /metadata").await;
+    node.bearer(&token("mallory"), "GET /fhir/Patient").await.is(200);
     let locked = tokio::task::block_in_place(|| Locked::hold(&database));
     let begun = Instant::now();
     let asked = |_| {
@@ -152,6 +152,9 @@ async fn faults_17_postgres_has_every_connection_of_the_handlers_in_use() {
         })
     };
     let searches: Vec<_> = (0..40).map(asked).collect();
+    sleep(Duration::from_millis(200)).await;
+    // Its rule is answered, or this were 403; its search is not.
+    node.bearer(&token("mallory"), "GET /fhir/Patient").await.is(503);
     let live = longest_live(&node, 50).await;
     let mut statuses = std::collections::BTreeMap::<_, usize>::new();
     for search in searches {
@@ -203,6 +206,7 @@ async fn faults_18_postgres_ends_ten_connections_a_second() {
     let load = Load::on(&sites, CLIENTS);
     let begun = Instant::now();
     let mut kills = 0;
+    let mut due = tokio::time::interval(Duration::from_millis(100));
     while begun.elapsed() < Duration::from_secs(30) {
         kills += tokio::task::block_in_place(|| {
             database.rows(
@@ -212,7 +216,7 @@ async fn faults_18_postgres_ends_ten_connections_a_second() {
             )
         })
         .len();
-        sleep(Duration::from_millis(100)).await;
+        due.tick().await;
     }
     let took = begun.elapsed();
     seconds(1).await;
@@ -228,7 +232,7 @@ async fn faults_18_postgres_ends_ten_connections_a_second() {
         until_ready(site).await;
         site.bearer(&token("alice"), "GET /fhir/Patient?_count=1").await.is(200);
     }
-    assert!(told.failed() <= kills * CLIENTS, "{} of {kills} kills", told.failed());
+    assert!(told.failed() <= kills, "{} of {kills} kills", told.failed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -287,10 +291,11 @@ async fn faults_20_postgres_cancels_the_rules_of_policies() {
     let node = Node::on(&database.url()).await;
     node.trust().await;
     node.put(json!({"resourceType": "User", "id": "bob"})).await;
+    node.put(json!({"resourceType": "Patient", "id": "x"})).await;
     node.put(json!({
         "resourceType": "AccessPolicy", "id": "by-sql", "engine": "sql",
         "link": [{"reference": "User/bob"}],
-        "sql": {"query": "SELECT true FROM \"user\" WHERE id = {{user.id}}"},
+        "sql": {"query": "SELECT true FROM patient WHERE id = 'x'"},
     }))
     .await;
     let asked = || async { node.bearer(&token("bob"), "GET /fhir/Patient").await };
@@ -350,7 +355,7 @@ async fn faults_34_half_of_the_nodes_on_postgres_are_killed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes long: just faults-postgres"]
-async fn faults_of_none_100_writers_toggle_policies_on_postgres_and_1000_readers_ask() {
+async fn faults_none_and_100_writers_toggle_policies_on_postgres_while_1000_readers_ask() {
     let Some((primary, database)) = durable(&[]) else { return };
     let standby = primary.standby();
     let nodes = [
@@ -361,7 +366,7 @@ async fn faults_of_none_100_writers_toggle_policies_on_postgres_and_1000_readers
     nodes[0].trust().await;
     let sites = nodes.each_ref().map(|node| node.site.clone());
     let begun = Instant::now();
-    let toggled = toggle(&sites, 100, 1_000, 3).await;
+    let toggled = toggle(&sites, 100, 1_000, 1).await;
     println!("toggling: {toggled} in {} ms", ms(begun.elapsed()));
     assert!(toggled.refused > 0 && toggled.allowed > 0);
     tokio::task::block_in_place(|| standby.catch_up_with(&primary));

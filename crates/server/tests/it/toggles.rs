@@ -31,6 +31,9 @@ struct History {
     unavailable: AtomicUsize,
 }
 
+/// How long after its request another reader may make one: a machine does so many requests.
+const BETWEEN_READS: Duration = Duration::from_millis(5);
+
 /// What it came to.
 pub(crate) struct Toggled {
     /// Requests that began after an acknowledged refusal, and ended before the next permission began.
@@ -75,7 +78,10 @@ pub(crate) async fn toggle(
     for user in &history.users {
         sites[0].put(json!({"resourceType": "User", "id": user.id})).await;
     }
-    let reading: Vec<_> = (0..readers).map(|_| tokio::spawn(read(Arc::clone(&history)))).collect();
+    let pause = BETWEEN_READS * u32::try_from(readers).unwrap();
+    let pause = BETWEEN_READS * u32::try_from(readers).unwrap();
+    let reading: Vec<_> =
+        (0..readers).map(|_| tokio::spawn(read(Arc::clone(&history), pause))).collect();
     let write = |number| tokio::spawn(write(Arc::clone(&history), number, rounds));
     let writing: Vec<_> = (0..writers).map(write).collect();
     let mut longest_change = Duration::ZERO;
@@ -135,8 +141,9 @@ async fn write(history: Arc<History>, number: usize, rounds: usize) -> Duration 
     longest
 }
 
-async fn read(history: Arc<History>) {
+async fn read(history: Arc<History>, pause: Duration) {
     while !history.ended.load(Ordering::SeqCst) {
+        sleep(pause * u32::try_from(random(2_000)).unwrap() / 1_000).await;
         let user = &history.users[random(history.users.len())];
         let before = user.phase.load(Ordering::SeqCst);
         let answer = history.site().bearer(&user.token, "GET /fhir/Patient?_count=1").await;
@@ -152,7 +159,6 @@ async fn read(history: Arc<History>) {
             403 => {}
             503 => {
                 history.unavailable.fetch_add(1, Ordering::SeqCst);
-                sleep(Duration::from_millis(10)).await;
             }
             _ => panic!("{answer:?}"),
         }
