@@ -282,6 +282,8 @@ fn settings(purpose: Purpose) -> Vec<(&'static str, String)> {
         // What is temporary comes last, or it could stand in for a table of ours.
         ("search_path", text("public, pg_temp")),
         ("enable_seqscan", text(sequential)),
+        // Likewise: to sort is to read everything before the first row.
+        ("enable_sort", text(sequential)),
         ("jit", text("off")),
         ("max_parallel_workers_per_gather", text("0")),
         ("timezone", text("UTC")),

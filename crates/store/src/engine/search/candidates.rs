@@ -142,7 +142,9 @@ impl Chooser<'_> {
     /// The rows of an ordered source in order, those left out that some probe does not know.
     fn stream(&self, source: &Source, probes: &[&Source]) -> Statement {
         let probes = usable_probes(probes.iter().copied());
-        let mut statement = union(source, &probes, self.after_key);
+        // PostgreSQL merges legs that are in order by themselves; else it reads all to sort them.
+        let leg_order = if source.legs.len() > 1 { " ORDER BY 1" } else { "" };
+        let mut statement = union(source, &probes, self.after_key, leg_order);
         statement.sql.push_str(" ORDER BY 1");
         statement
     }
@@ -163,7 +165,7 @@ pub(crate) fn count_statement(sources: &[&Source]) -> Option<Statement> {
     if !decided {
         return None;
     }
-    let Statement { sql, values } = union(driver, &probes, i64::MIN);
+    let Statement { sql, values } = union(driver, &probes, i64::MIN, "");
     Some(Statement {
         sql: format!("SELECT count(*) FROM (SELECT DISTINCT * FROM ({sql}) AS found) AS once"),
         values,
@@ -211,7 +213,8 @@ fn usable_probes<'s>(probes: impl Iterator<Item = &'s Source>) -> Vec<&'s Source
         .collect()
 }
 
-fn union(source: &Source, probes: &[&Source], after_key: i64) -> Statement {
+/// The rows of all legs, with repetitions, each leg in an order of its own.
+fn union(source: &Source, probes: &[&Source], after_key: i64, leg_order: &str) -> Statement {
     if source.legs.is_empty() {
         return Statement {
             sql: "SELECT key FROM resource WHERE FALSE".to_owned(),
@@ -221,10 +224,14 @@ fn union(source: &Source, probes: &[&Source], after_key: i64) -> Statement {
     let mut union = Statement { sql: String::new(), values: Vec::new() };
     for leg in &source.legs {
         if !union.sql.is_empty() {
-            union.sql.push_str(" UNION ");
+            union.sql.push_str(" UNION ALL ");
         }
         let Statement { sql, values } = select(leg, after_key, probes);
-        union.sql.push_str(&sql);
+        if leg_order.is_empty() {
+            union.sql.push_str(&sql);
+        } else {
+            union.sql.push_str(&format!("SELECT * FROM ({sql}{leg_order}) AS leg"));
+        }
         union.values.extend(values);
     }
     union
@@ -239,10 +246,12 @@ fn select(leg: &Leg, after_key: i64, probes: &[&Source]) -> Statement {
     let mut values = values.clone();
     values.push(after_key.into());
     for probe in probes {
+        // The offset keeps PostgreSQL from joining: it believes that each leg is one row, and would
+        // read all of the leg for each candidate.
         let legs = probe.legs.iter().map(|leg| {
             values.extend(leg.values.iter().cloned());
             format!(
-                "EXISTS (SELECT 1 FROM {} WHERE {} AND {} = d.{column})",
+                "EXISTS (SELECT 1 FROM {} WHERE {} AND {} = d.{column} LIMIT 1 OFFSET 0)",
                 leg.table,
                 leg.conditions.join(" AND "),
                 leg.column

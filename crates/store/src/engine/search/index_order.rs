@@ -108,14 +108,16 @@ fn walk(
         (Some(_), true) => " AND low <= ?",
     };
     let mut values = Vec::new();
+    let direction = if descending { "DESC" } else { "ASC" };
     let legs = spans.into_iter().map(|span| {
         values.extend([Sql::from(type_code), Sql::from(parameter), Sql::from(span)]);
         values.extend(start.clone());
+        // PostgreSQL merges legs that are in order by themselves; else it reads all to sort them.
         format!(
-            "SELECT resource, low FROM {table} WHERE type = ? AND parameter = ? AND span = ?{bound}"
+            "SELECT * FROM (SELECT resource, low FROM {table}
+               WHERE type = ? AND parameter = ? AND span = ?{bound} ORDER BY 2 {direction}) AS leg"
         )
     });
     let legs = legs.collect::<Vec<_>>().join(" UNION ALL ");
-    let direction = if descending { "DESC" } else { "ASC" };
     Some(Statement { sql: format!("{legs} ORDER BY 2 {direction}"), values })
 }
