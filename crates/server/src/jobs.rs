@@ -63,7 +63,7 @@ async fn run(app: Arc<App>, mut stopped: Stopped) {
     let mut running = JoinSet::new();
     let mut looks = 0_u64;
     while !stopped.is_so() {
-        if looks % limits::JOB_LOOKS_BETWEEN_SWEEPS == 0
+        if looks.is_multiple_of(limits::JOB_LOOKS_BETWEEN_SWEEPS)
             && let Err(error) = app.store.forget_jobs(now()).await
         {
             warn!(%error, "jobs that ended long ago were not forgotten");

@@ -51,14 +51,12 @@ pub enum TransferError {
 
 impl TransferError {
     fn opening(error: ServeError) -> Self {
-        match error {
-            ServeError::Database { error: StoreError::Unavailable(ref why), .. }
-                if why.contains("another process") =>
-            {
-                Self::InUse(error)
-            }
-            other => Self::Open(other),
+        if let ServeError::Database { error: StoreError::Unavailable(why), .. } = &error
+            && why.contains("another process")
+        {
+            return Self::InUse(error);
         }
+        Self::Open(error)
     }
 }
 

@@ -43,6 +43,9 @@ pub async fn restore(
         Some(key) => key.clone(),
         None => secrets_key::of_backup(database)?,
     };
+    // Where it is by a link, the link stays.
+    let real = database.canonicalize().unwrap_or_else(|_| database.to_owned());
+    let database = &real;
     let restore = Restore { file, database, secrets_key: &secrets_key, replace, now: now() };
     Ok(restore.run().await?)
 }

@@ -11,6 +11,7 @@ use std::sync::atomic::AtomicBool;
 use rusqlite::Connection;
 
 use crate::StoreError;
+use crate::limits::POSTGRES_LOOKS_TOGETHER;
 use crate::postgres::connect::{Connector, Purpose};
 use crate::postgres::connection::PostgresConnection;
 use crate::postgres::session::{self, PostgresRows, PostgresSession};
@@ -39,7 +40,16 @@ impl Reader {
                 query(&Session::Sqlite(snapshot.0))
             }
             Self::Postgres(connector, kept) => {
-                let (found, ended) = in_snapshot(connected(connector, kept)?, query);
+                let (found, ended) = match in_snapshot(connected(connector, kept)?, query) {
+                    Ok(found) => found,
+                    // It ended before it was of use to anybody.
+                    Err((failure, query)) if failure.is_loss() => {
+                        *kept = None;
+                        in_snapshot(connected(connector, kept)?, query)
+                            .map_err(|(failure, _)| unavailable(failure))?
+                    }
+                    Err((failure, _)) => (Err(unavailable(failure)), false),
+                };
                 // One whose snapshot did not end is not what the next query is to see.
                 if !ended {
                     *kept = None;
@@ -64,17 +74,21 @@ impl Reader {
     }
 }
 
-/// What was found in a snapshot, and whether the snapshot has ended.
-fn in_snapshot<T>(
+/// What was found in a snapshot, and whether the snapshot has ended; the query as it was, if there is
+/// no snapshot.
+fn in_snapshot<T, Q>(
     connection: &mut PostgresConnection,
-    query: impl FnOnce(&Session<'_>) -> std::result::Result<T, StoreError>,
-) -> (std::result::Result<T, StoreError>, bool) {
+    query: Q,
+) -> std::result::Result<(std::result::Result<T, StoreError>, bool), (Failure, Q)>
+where
+    Q: FnOnce(&Session<'_>) -> std::result::Result<T, StoreError>,
+{
     match connection.begin() {
         Ok(session) => {
             let found = query(&Session::Postgres(&session));
-            (found, session.roll_back().is_ok())
+            Ok((found, session.roll_back().is_ok()))
         }
-        Err(failure) => (Err(unavailable(failure)), false),
+        Err(failure) => Err((failure, query)),
     }
 }
 
@@ -163,6 +177,15 @@ impl<'c> Session<'c> {
         }
     }
 
+    /// How many rows are looked up at once where each may be the last: a look costs little where
+    /// nothing is waited for.
+    pub(crate) fn looks_together(&self) -> usize {
+        match self {
+            Self::Sqlite(_) => 1,
+            Self::Postgres(_) => POSTGRES_LOOKS_TOGETHER,
+        }
+    }
+
     /// Runs statements that mark the way of a transaction, and have no values.
     pub(crate) fn mark(&self, sql: &str) -> Result<()> {
         match self {
@@ -235,6 +258,34 @@ impl Statement<'_> {
             every.push(read(row)?);
         }
         Ok(every)
+    }
+
+    /// Gives the row that a statement finds for each of some keys, in their order, until told to
+    /// stop.
+    pub(crate) fn row_of_each(
+        &mut self,
+        keys: &[i64],
+        mut take: impl FnMut(i64, Option<Row<'_>>) -> bool,
+    ) -> Result<()> {
+        match self {
+            Self::Sqlite(statement) => {
+                for key in keys {
+                    let mut rows = sqlite::rows(statement, [*key])?;
+                    if !take(*key, rows.next()?.map(Row::Sqlite)) {
+                        break;
+                    }
+                }
+            }
+            Self::Postgres(session, statement) => {
+                let rows = session.row_of_each(statement, keys)?;
+                for (key, row) in keys.iter().zip(&rows) {
+                    if !take(*key, row.as_ref().map(Row::Postgres)) {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The rows, however many they are: they are fetched as they are asked for.

@@ -67,8 +67,6 @@ pub(crate) struct Engine {
     writer: Writer,
     policy_version: PolicyVersion,
     page_body_bytes_max: usize,
-    /// Whether a load into it had not ended when it was opened.
-    index_unfinished: bool,
     /// Where what is put in order is kept for a while.
     folder: PathBuf,
 }
@@ -79,6 +77,15 @@ enum PolicyVersion {
     Own(Arc<AtomicU64>),
     /// Other nodes change it as well.
     Leased(Arc<Lease>),
+}
+
+/// What the index must be for a database to be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Index {
+    /// It names everything that is there.
+    Whole,
+    /// A load may have left it unfinished.
+    MayBeUnfinished,
 }
 
 /// Where one resource is read.
@@ -108,25 +115,26 @@ struct Opened {
     seal: Arc<Seal>,
     dictionary: Arc<Dictionary>,
     policy_version: Arc<AtomicU64>,
-    index_unfinished: bool,
 }
 
 impl Engine {
     /// Opens the database, and creates or migrates it where needed.
-    pub(crate) fn open(settings: StoreSettings) -> Result<Self, StoreError> {
+    pub(crate) fn open(settings: StoreSettings, index: Index) -> Result<Self, StoreError> {
         let StoreSettings { database, base_url, secrets_key, readers } = settings;
         match database {
-            Database::Sqlite { path } => Self::open_sqlite(path, base_url, &secrets_key, readers),
+            Database::Sqlite { path } => {
+                Self::open_sqlite(path, (base_url, index), &secrets_key, readers)
+            }
             Database::Postgres { url } => {
                 let connector = Connector::new(url)?;
-                Self::open_postgres(connector, base_url, &secrets_key, readers)
+                Self::open_postgres(connector, (base_url, index), &secrets_key, readers)
             }
         }
     }
 
     fn open_sqlite(
         path: PathBuf,
-        base_url: String,
+        (base_url, index): (String, Index),
         secrets_key: &[u8; 32],
         readers: usize,
     ) -> Result<Self, StoreError> {
@@ -134,7 +142,7 @@ impl Engine {
         let mut connection = connection::open_writer(&path).map_err(unavailable)?;
         schema::migrate(&mut connection)?;
         let mut writing = Writing::sqlite(connection).map_err(unavailable)?;
-        let opened = opened(&mut writing, secrets_key)?;
+        let opened = opened(&mut writing, secrets_key, index)?;
         let readers = readers.clamp(1, READERS_MAX);
         let open = |_| connection::open_reader(&path, READER_CACHE_KIB);
         let points: Result<Vec<Connection>, _> = (0..readers).map(open).collect();
@@ -155,7 +163,7 @@ impl Engine {
     /// It waits for answers on a thread of its own, so that a task of a runtime may call it.
     fn open_postgres(
         connector: Connector,
-        base_url: String,
+        (base_url, index): (String, Index),
         secrets_key: &[u8; 32],
         readers: usize,
     ) -> Result<Self, StoreError> {
@@ -168,7 +176,7 @@ impl Engine {
             transaction.commit().map_err(unavailable)?;
             let home = Home::Postgres(connector.clone());
             let mut schema = Writing::Postgres(schema);
-            let opened = opened(&mut schema, secrets_key)?;
+            let opened = opened(&mut schema, secrets_key, index)?;
             let installation = installation(&opened.dictionary);
             schema.look(|session| session.mark(&installation)).map_err(unavailable)?;
             let (base, dictionary) = (base_url.clone(), Arc::clone(&opened.dictionary));
@@ -197,7 +205,7 @@ impl Engine {
         (home, writing): (Home, Writing),
         backends: Backends,
         base_url: String,
-        Opened { seal, dictionary, policy_version, index_unfinished }: Opened,
+        Opened { seal, dictionary, policy_version }: Opened,
     ) -> Result<Self, StoreError> {
         let Backends { points, pool, policies, lease, folder } = backends;
         let writer = Writer::start(writer::Start {
@@ -223,7 +231,6 @@ impl Engine {
             writer,
             policy_version,
             page_body_bytes_max,
-            index_unfinished,
             folder,
         })
     }
@@ -419,7 +426,11 @@ impl Engine {
 }
 
 /// Checks the key, and registers the names that this program knows, in one transaction.
-fn opened(writing: &mut Writing, secrets_key: &[u8; 32]) -> Result<Opened, StoreError> {
+fn opened(
+    writing: &mut Writing,
+    secrets_key: &[u8; 32],
+    index: Index,
+) -> Result<Opened, StoreError> {
     let seal = Seal::new(secrets_key)
         .map_err(|_| StoreError::Unavailable("the secrets key cannot be used".to_owned()))?;
     let found = writing.transaction(|session, _| {
@@ -437,11 +448,15 @@ fn opened(writing: &mut Writing, secrets_key: &[u8; 32]) -> Result<Opened, Store
     let found = found.map_err(|failed| match failed {
         NotCommitted::Before(failure) | NotCommitted::AtCommit(failure) => unavailable(failure),
     });
-    let (dictionary, version, index_unfinished) = found??;
+    let (dictionary, version, is_unfinished) = found??;
+    if is_unfinished && index == Index::Whole {
+        return Err(StoreError::Unavailable(
+            "an import is unfinished: run `firewarden import` again with the same files".to_owned(),
+        ));
+    }
     Ok(Opened {
         seal: Arc::new(seal),
         dictionary: Arc::new(dictionary),
         policy_version: Arc::new(AtomicU64::new(version)),
-        index_unfinished,
     })
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use firewarden_access::{PermittedSearch, PolicyDatabase, RowFilter};
 use firewarden_fhir::{HistoryPage, ResourceType, Target, Timestamp, Version};
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Index};
 use crate::postgres::url::PostgresUrl;
 use crate::{Loader, StoreError, WriteError, WriteRequest, Written};
 
@@ -140,15 +140,13 @@ impl Store {
     /// Opens the database, and creates or migrates it where needed. A SQLite file is refused
     /// when another process has it open.
     pub fn open(settings: StoreSettings) -> Result<Self, StoreError> {
-        let store = Self::open_to_load(settings)?;
-        store.engine.require_index()?;
-        Ok(store)
+        Ok(Self { engine: Arc::new(Engine::open(settings, Index::Whole)?) })
     }
 
     /// Opens the database as [`Self::open`] does, to load into it: also one whose load did not end,
     /// which finds not all that is there.
     pub fn open_to_load(settings: StoreSettings) -> Result<Self, StoreError> {
-        Ok(Self { engine: Arc::new(Engine::open(settings)?) })
+        Ok(Self { engine: Arc::new(Engine::open(settings, Index::MayBeUnfinished)?) })
     }
 
     /// Begins, or goes on with, a load of many resources.

@@ -183,6 +183,14 @@ async fn unreviewed(site: &Site) -> Value {
     site.root("GET /health/ready").await.is(200).at("/restored_unreviewed")
 }
 
+async fn a_client(site: &Site, id: &str) {
+    site.put(json!({
+        "resourceType": "Client", "id": id, "secret": format!("secret of {id}"),
+        "grant_types": ["basic", "client_credentials"],
+    }))
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_tells_which_rights_come_back_and_ends_every_session() {
     let folder = TempDir::new().unwrap();
@@ -190,11 +198,7 @@ async fn a_restore_tells_which_rights_come_back_and_ends_every_session() {
     let server = Server::start(at, &[]).await;
     let site = server.site.clone();
     for client in ["stays", "leaves"] {
-        site.put(json!({
-            "resourceType": "Client", "id": client, "secret": format!("secret of {client}"),
-            "grant_types": ["basic", "client_credentials"],
-        }))
-        .await;
+        a_client(&site, client).await;
         a_policy(&site, &format!("of-{client}"), client).await;
     }
     let token = token_of(&site, "stays", "secret of stays").await;
@@ -283,7 +287,7 @@ async fn what_is_no_whole_backup_is_refused_and_nothing_is_touched() {
     let database = std::fs::read(at.join("firewarden.db")).unwrap();
     let mut flipped = bytes.clone();
     flipped[bytes.len() / 2] ^= 1;
-    let other_schema = manifest.replace("\"schema\": 2", "\"schema\": 1");
+    let other_schema = manifest.replace("\"schema\": ", "\"schema\": 9");
     assert_ne!(manifest, other_schema);
     for (name, bytes, manifest, why) in [
         ("cut", &bytes[..bytes.len() / 2], Some(manifest.as_str()), "is not what its manifest"),

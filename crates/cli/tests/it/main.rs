@@ -15,3 +15,4 @@ mod real_data;
 mod real_provider;
 mod serve;
 mod token;
+mod transfer;

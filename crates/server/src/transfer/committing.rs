@@ -186,9 +186,10 @@ impl Committing {
         let own_rules = self.app.own_rules(&snapshot, now, Force::Yes);
         match perform(self.app.ports(&own_rules, "import", now), permitted).await {
             Ok(outcome) => {
-                match outcome {
-                    firewarden_interactions::Outcome::Created(_) => self.counts.created += 1,
-                    _ => self.counts.updated += 1,
+                if matches!(outcome, firewarden_interactions::Outcome::Created(_)) {
+                    self.counts.created += 1;
+                } else {
+                    self.counts.updated += 1;
                 }
                 TransferProgress::add(&self.progress.resources, 1);
                 Ok(())

@@ -99,9 +99,12 @@ impl Preparing {
         }
         let own = of("resourceType").and_then(firewarden_fhir::ResourceType::parse);
         let own = own.is_some_and(firewarden_fhir::ResourceType::is_own);
-        items.push(match self.placed(line, None, placed(resource, new_id)) {
+        let ready = self.placed(line, None, placed(resource, new_id));
+        items.push(match ready {
             Ready::Rejected(rejected) if !own => Ready::Rejected(with_text(rejected, text)),
-            ready => ready,
+            Ready::Load { .. } | Ready::Own { .. } | Ready::Bundle { .. } | Ready::Rejected(_) => {
+                ready
+            }
         });
     }
 

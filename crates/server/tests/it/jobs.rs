@@ -52,17 +52,17 @@ async fn becomes(server: &TestServer, id: &str, state: &str) {
 async fn what_this_program_knows_is_done_and_the_rest_waits_for_whoever_knows_it() {
     let folder = Arc::new(TempDir::new().unwrap());
     let offline = store(&folder);
-    queue(&offline, "known", "reindex").await;
     queue(&offline, "of-a-newer-program", "fold").await;
-    // One that a process ran that is gone.
-    queue(&offline, "abandoned", "reindex").await;
+    // One that a process ran that is gone, and one for an index that nobody has any more.
+    queue(&offline, "reindex-1", "reindex").await;
     let lease = offline.take_job("gone", &["reindex"], Timestamp::UNIX_EPOCH).await;
     assert!(lease.unwrap().is_some());
+    queue(&offline, "reindex-0", "reindex").await;
     offline.close().await.unwrap();
     drop(offline);
     let server = start(&folder).await;
-    for id in ["known", "abandoned"] {
-        becomes(&server, id, "done").await;
+    for (id, state) in [("reindex-1", "done"), ("reindex-0", "cancelled")] {
+        becomes(&server, id, state).await;
         assert!(job(&server, id).await["ended"].is_string());
     }
     let waits = job(&server, "of-a-newer-program").await;
@@ -74,13 +74,14 @@ async fn what_this_program_knows_is_done_and_the_rest_waits_for_whoever_knows_it
     let text = server.root("GET /metrics").await.is(200).text;
     for line in [
         r#"firewarden_jobs{kind="fold",state="waiting"} 1"#,
-        r#"firewarden_jobs{kind="reindex",state="done"} 2"#,
+        r#"firewarden_jobs{kind="reindex",state="cancelled"} 1"#,
+        r#"firewarden_jobs{kind="reindex",state="done"} 1"#,
     ] {
         assert!(text.contains(line), "{line} in\n{text}");
     }
     server.close().await;
     let offline = store(&folder);
-    assert_eq!(offline.job("known").await.unwrap().unwrap().state, JobState::Done);
+    assert_eq!(offline.job("reindex-1").await.unwrap().unwrap().state, JobState::Done);
 }
 
 #[tokio::test]

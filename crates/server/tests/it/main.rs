@@ -3,8 +3,10 @@
 #![cfg(test)]
 
 mod cases;
+mod fleet;
 mod harness;
 mod http;
+mod toggles;
 
 mod attempts;
 mod bodies;
@@ -13,6 +15,7 @@ mod credentials;
 mod decisions;
 mod discovery;
 mod edges;
+mod faults;
 mod guide;
 mod jobs;
 mod nodes;

@@ -1,7 +1,7 @@
 //! What a database answers in place of rows.
 
 use thiserror::Error;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{Severity, SqlState};
 
 use crate::StoreError;
 
@@ -73,16 +73,35 @@ impl Failure {
         }
     }
 
-    /// Whether the database itself refused: what it was asked for was not done.
+    /// Whether the database itself refused: what it was asked for was not done. That it ends the
+    /// connection, or crashes, refuses nothing; neither does a pooler between us and it.
     pub(crate) fn is_refusal(&self) -> bool {
         match self {
-            Self::Postgres(error) => error.as_db_error().is_some(),
+            Self::Postgres(error) => {
+                let told = error.as_db_error();
+                told.is_some_and(|told| told.parsed_severity() == Some(Severity::Error))
+            }
             Self::Sqlite(_)
             | Self::Conflict
             | Self::Superseded
             | Self::NoRow
             | Self::Damaged { .. } => true,
             Self::Unreachable(_) | Self::Silent => false,
+        }
+    }
+
+    /// Whether the connection was lost with it, at once: another one may do better. One that is
+    /// silent, or cannot be had, has taken its time already.
+    pub(crate) fn is_loss(&self) -> bool {
+        match self {
+            Self::Postgres(_) => !self.is_refusal(),
+            Self::Sqlite(_)
+            | Self::Unreachable(_)
+            | Self::Silent
+            | Self::Conflict
+            | Self::Superseded
+            | Self::NoRow
+            | Self::Damaged { .. } => false,
         }
     }
 }

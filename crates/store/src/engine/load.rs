@@ -20,7 +20,7 @@ use super::index_writes::{IndexRow, IndexWrites};
 use crate::database::{OptionalRow, Result as Found, Session};
 use crate::load::{FileKey, KeptVersion, LoadItem, LoadRefusal, Loaded};
 use crate::prepare::{Content, PreparedChange, PreparedWrite, SealedChange};
-use crate::{StoreError, WriteError, WriteRequest, Written};
+use crate::{WriteError, WriteRequest, Written};
 
 /// What the writer is asked to do for a load.
 #[derive(Clone)]
@@ -132,17 +132,6 @@ impl Engine {
             }
         };
         Ok(apply::Kept { target, version, previous, updated, method, content })
-    }
-
-    /// Refuses a database whose index was not whole when it was opened.
-    pub(crate) fn require_index(&self) -> Result<(), StoreError> {
-        if self.index_unfinished {
-            return Err(StoreError::Unavailable(
-                "an import is unfinished: run `firewarden import` again with the same files"
-                    .to_owned(),
-            ));
-        }
-        Ok(())
     }
 }
 

@@ -45,7 +45,7 @@ async fn with_patients(folder: &std::path::Path, page_body_bytes_max: usize) -> 
         secrets_key: zeroize::Zeroizing::new([7; 32]),
         readers: 1,
     };
-    let engine = Engine { page_body_bytes_max, ..Engine::open(settings).unwrap() };
+    let engine = Engine { page_body_bytes_max, ..Engine::open(settings, Index::Whole).unwrap() };
     let engine = Arc::new(engine);
     for number in 0..PATIENTS {
         put(&engine, number, number as i64).await;

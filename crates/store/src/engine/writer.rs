@@ -30,6 +30,8 @@ pub(crate) type Answer = oneshot::Receiver<Outcome>;
 enum Message {
     Write(Job),
     Load(LoadJob),
+    /// To connect again, if there is no connection.
+    Connect,
     Close(oneshot::Sender<Result<(), StoreError>>),
 }
 
@@ -98,11 +100,16 @@ impl Writer {
         self.queue.max_capacity() - self.queue.capacity()
     }
 
-    /// Whether the thread lives and has its connection.
+    /// Whether the thread lives and has its connection. One that has lost it is asked to connect
+    /// again: a server that says that it is not ready is sent no write that would.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
         if !self.queue.is_closed() && self.connected.load(Ordering::Acquire) {
             Ok(())
         } else {
+            if self.waiting() == 0 {
+                // What is queued meanwhile connects as well.
+                let _ = self.queue.try_send(Message::Connect);
+            }
             Err(StoreError::Unavailable("the writer has no database".to_owned()))
         }
     }
@@ -146,18 +153,27 @@ impl WriterThread {
             if !jobs.is_empty() {
                 self.batch(jobs);
             }
-            if let Some(Last::Load(job)) = last {
-                self.load(job);
-            } else if let Some(Last::Close(answer)) = last {
-                requests.close();
-                let outcome = self.finish();
-                // The file is free before the close is answered.
-                self.writing = None;
-                self.home.release();
-                // Nobody may be waiting any more.
-                let _ = answer.send(outcome);
-                return;
+            match last {
+                Some(Last::Load(job)) => self.load(job),
+                Some(Last::Connect) => self.connect(),
+                Some(Last::Close(answer)) => {
+                    requests.close();
+                    let outcome = self.finish();
+                    // The file is free before the close is answered.
+                    self.writing = None;
+                    self.home.release();
+                    // Nobody may be waiting any more.
+                    let _ = answer.send(outcome);
+                    return;
+                }
+                None => {}
             }
+        }
+    }
+
+    fn connect(&mut self) {
+        if self.writing.is_none() {
+            self.writing = self.reopen().ok();
         }
     }
 
@@ -195,15 +211,22 @@ impl WriterThread {
     }
 
     /// Commits where others write as well. What they were in the way of is done again: together,
-    /// and then one by one, so that one that others are always in the way of holds up nobody.
+    /// and then one by one, so that one that others are always in the way of holds up nobody. So is,
+    /// once, what was begun on a connection that was lost before its commit.
     fn commit_among_others(
         &mut self,
         requests: Vec<Prepared>,
     ) -> Result<Vec<Outcome>, NotCommitted> {
+        let mut was_lost = false;
         for _ in 0..BATCH_TRIES_MAX {
             match self.commit(requests.clone()) {
                 Err(NotCommitted::Before(failure)) if failure.is_conflict() => {
                     self.systems.forget()
+                }
+                Err(NotCommitted::Before(failure)) if !was_lost && failure.is_loss() => {
+                    was_lost = true;
+                    self.writing = None;
+                    self.systems.forget();
                 }
                 outcome => return outcome,
             }
@@ -315,8 +338,9 @@ impl WriterThread {
         self.systems.forget();
         self.connected.store(false, Ordering::Release);
         self.writing = None;
-        if let Ok(writing) = self.reopen() {
-            self.writing = Some(writing);
+        // What could not be reached a moment ago is tried with the next batch: this one has waited.
+        if !matches!(error, Failure::Unreachable(_)) {
+            self.connect();
         }
         let message = error.to_string();
         move || match fate_known {
@@ -352,6 +376,7 @@ fn tell(told: impl IntoIterator<Item = (oneshot::Sender<Outcome>, Outcome)>) {
 /// What is done after a batch.
 enum Last {
     Load(LoadJob),
+    Connect,
     Close(oneshot::Sender<Result<(), StoreError>>),
 }
 
@@ -363,6 +388,7 @@ fn gather(first: Message, requests: &mut mpsc::Receiver<Message>) -> (Vec<Job>, 
     while let Some(message) = next {
         match message {
             Message::Load(job) => return (jobs, Some(Last::Load(job))),
+            Message::Connect => return (jobs, Some(Last::Connect)),
             Message::Close(answer) => return (jobs, Some(Last::Close(answer))),
             Message::Write(job) => {
                 writes += job.request.writes.len();

@@ -1,10 +1,11 @@
 //! A connection to PostgreSQL for the threads of the store, which wait for each answer.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::Future;
 
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::yield_now;
 use tokio::time::timeout;
 use tokio_postgres::{Client, Statement};
 
@@ -25,23 +26,40 @@ pub(crate) struct PostgresConnection {
 pub(super) type Statements = RefCell<HashMap<Box<str>, Statement>>;
 
 /// The runtime of a connection.
-pub(super) struct Driver(Option<Runtime>);
+pub(super) struct Driver {
+    runtime: Option<Runtime>,
+    /// Whether an answer was waited for in vain: what comes now may be the answer to that.
+    silent: Cell<bool>,
+}
 
 impl Driver {
-    /// Waits for an answer. A server that says nothing for long is taken for lost.
+    /// Waits for an answer. A server that said nothing for long is lost, and not asked again.
     pub(super) fn wait<T>(
         &self,
         answer: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>,
     ) -> Result<T> {
-        let runtime = self.0.as_ref().ok_or(Failure::Silent)?;
+        let runtime = self.runtime.as_ref().filter(|_| !self.silent.get());
+        let runtime = runtime.ok_or(Failure::Silent)?;
         let answer = runtime.block_on(async { timeout(POSTGRES_ANSWER_TIME, answer).await });
+        self.silent.set(answer.is_err());
         Ok(answer.map_err(|_| Failure::Silent)??)
+    }
+
+    /// Takes in what has arrived while nobody waited: that the connection has ended, above all.
+    fn catch_up(&self) {
+        if let Some(runtime) = &self.runtime {
+            runtime.block_on(async {
+                // Once for the socket to be looked at, once for what reads it.
+                yield_now().await;
+                yield_now().await;
+            });
+        }
     }
 }
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
+        if let Some(runtime) = self.runtime.take() {
             // A runtime that waits for its tasks may not be dropped by a task of another.
             runtime.shutdown_background();
         }
@@ -62,12 +80,14 @@ impl PostgresConnection {
                 tracing::warn!(%error, "a connection to PostgreSQL was lost");
             }
         });
-        Ok(Self { client, driver: Driver(Some(runtime)), statements: Statements::default() })
+        let driver = Driver { runtime: Some(runtime), silent: Cell::new(false) };
+        Ok(Self { client, driver, statements: Statements::default() })
     }
 
-    /// Whether it is known to be lost.
+    /// Whether it is of no use any more, as far as that can be known without asking the server.
     pub(crate) fn is_lost(&self) -> bool {
-        self.client.is_closed()
+        self.driver.catch_up();
+        self.driver.silent.get() || self.client.is_closed()
     }
 
     /// Statements that are each a transaction of their own.

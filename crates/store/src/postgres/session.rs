@@ -124,6 +124,21 @@ impl<'c> PostgresSession<'c> {
         self.wait(try_join_all(runs)).map(drop)
     }
 
+    /// The first row for each of some keys, without waiting in between.
+    pub(crate) fn row_of_each(
+        &self,
+        statement: &Statement,
+        keys: &[i64],
+    ) -> Result<Vec<Option<Row>>> {
+        let client = self.client();
+        let look = async |key: &i64| {
+            let rows: RowStream = client.query_raw(statement, [*key]).await?;
+            let rows: Vec<Row> = rows.try_collect().await?;
+            Ok(rows.into_iter().next())
+        };
+        self.wait(try_join_all(keys.iter().map(look)))
+    }
+
     /// The first row.
     pub(crate) fn row<'v>(
         &self,

@@ -5,7 +5,9 @@
 mod conditional;
 mod histories;
 mod limited;
+mod loading;
 mod matching;
+mod moved;
 mod opened;
 mod opening;
 mod place;

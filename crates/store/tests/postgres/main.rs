@@ -2,6 +2,9 @@
 
 #![cfg(test)]
 
+#[path = "../it/moved.rs"]
+mod moved;
+mod moving;
 #[path = "../it/opened.rs"]
 mod opened;
 mod place;

@@ -73,30 +73,56 @@ impl Search<'_> {
         mut take: impl FnMut(Option<Match>) -> bool,
     ) -> Result<(), StoreError> {
         let mut look = self.look(looks)?;
-        let mut go_on = |key: i64| self.matching(&mut look, looks, key).map(&mut take);
+        let session = self.judge.reading.session;
+        let together = session.looks_together();
+        let mut go_on = |keys: &[i64]| self.matching_each(&mut look, looks, keys, &mut take);
         match candidates {
             Candidates::Gathered(keys) => {
-                for key in keys {
-                    if !go_on(key)? {
+                for keys in keys.chunks(together) {
+                    if !go_on(keys)? {
                         break;
                     }
                 }
             }
             Candidates::Streamed(Statement { sql, values }) => {
-                let mut statement =
-                    self.judge.reading.session.prepare(&sql).map_err(unavailable)?;
+                let mut statement = session.prepare(&sql).map_err(unavailable)?;
                 let mut rows = statement.rows(values).map_err(unavailable)?;
-                let mut last = None;
+                let (mut last, mut keys) = (None, Vec::with_capacity(together));
                 while let Some(found) = rows.next().map_err(unavailable)? {
                     let key: i64 = found.get(0).map_err(unavailable)?;
-                    let repeated = last.replace(key) == Some(key);
-                    if !repeated && !go_on(key)? {
-                        break;
+                    if last.replace(key) != Some(key) {
+                        keys.push(key);
+                    }
+                    if keys.len() >= together {
+                        if !go_on(&keys)? {
+                            return Ok(());
+                        }
+                        keys.clear();
                     }
                 }
+                go_on(&keys)?;
             }
         }
         Ok(())
+    }
+
+    /// Gives what is known of each of the keys, in their order; whether more are looked for.
+    fn matching_each(
+        &self,
+        look: &mut Prepared<'_>,
+        looks: Looks,
+        keys: &[i64],
+        take: &mut impl FnMut(Option<Match>) -> bool,
+    ) -> Result<bool, StoreError> {
+        self.judge.reading.check_time()?;
+        let mut outcome = Ok(true);
+        let looked = look.row_of_each(keys, |key, found| {
+            let found = found.map_or(Ok(None), |found| self.matched(looks, key, found));
+            outcome = found.map(&mut *take);
+            matches!(outcome, Ok(true))
+        });
+        looked.map_err(unavailable)?;
+        outcome
     }
 
     pub(super) fn look(&self, looks: Looks) -> Result<Prepared<'_>, StoreError> {
