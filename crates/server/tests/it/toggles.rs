@@ -79,7 +79,6 @@ pub(crate) async fn toggle(
         sites[0].put(json!({"resourceType": "User", "id": user.id})).await;
     }
     let pause = BETWEEN_READS * u32::try_from(readers).unwrap();
-    let pause = BETWEEN_READS * u32::try_from(readers).unwrap();
     let reading: Vec<_> =
         (0..readers).map(|_| tokio::spawn(read(Arc::clone(&history), pause))).collect();
     let write = |number| tokio::spawn(write(Arc::clone(&history), number, (rounds, pause)));
