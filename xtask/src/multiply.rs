@@ -32,7 +32,6 @@ pub(crate) struct Arguments {
 
 /// Writes one NDJSON file for each type. The first round has the ids of the bundles, each further
 /// one new ids, and references follow.
-#[expect(clippy::print_stdout, reason = "a chore answers on standard output")]
 pub(crate) fn write(arguments: &Arguments, workspace: &Path) -> anyhow::Result<()> {
     let folder = arguments.bundles.clone().unwrap_or_else(|| workspace.join(BUNDLES));
     if !folder.is_dir() {

@@ -79,10 +79,9 @@ pub(crate) async fn toggle(
         sites[0].put(json!({"resourceType": "User", "id": user.id})).await;
     }
     let pause = BETWEEN_READS * u32::try_from(readers).unwrap();
-    let pause = BETWEEN_READS * u32::try_from(readers).unwrap();
     let reading: Vec<_> =
         (0..readers).map(|_| tokio::spawn(read(Arc::clone(&history), pause))).collect();
-    let write = |number| tokio::spawn(write(Arc::clone(&history), number, rounds));
+    let write = |number| tokio::spawn(write(Arc::clone(&history), number, (rounds, pause)));
     let writing: Vec<_> = (0..writers).map(write).collect();
     let mut longest_change = Duration::ZERO;
     for writer in writing {
@@ -125,7 +124,11 @@ impl History {
     }
 }
 
-async fn write(history: Arc<History>, number: usize, rounds: usize) -> Duration {
+async fn write(
+    history: Arc<History>,
+    number: usize,
+    (rounds, away): (usize, Duration),
+) -> Duration {
     let user = &history.users[number];
     let mut longest = Duration::ZERO;
     for _ in 0..rounds {
@@ -135,7 +138,7 @@ async fn write(history: Arc<History>, number: usize, rounds: usize) -> Duration 
         longest = longest.max(history.change(&delete, None).await);
         user.phase.fetch_add(1, Ordering::SeqCst);
         // It stays away for a while, so that requests meet its absence.
-        sleep(Duration::from_millis(50)).await;
+        sleep(away).await;
         user.phase.fetch_add(1, Ordering::SeqCst);
     }
     longest
