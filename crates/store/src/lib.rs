@@ -14,6 +14,8 @@ mod jobs;
 pub mod limits;
 mod load;
 mod matches;
+#[cfg(test)]
+mod mutated_queries;
 mod packed;
 mod postgres;
 mod prepare;
@@ -21,6 +23,7 @@ mod seal;
 mod sort;
 mod sqlite;
 mod store;
+mod waiting;
 mod write;
 
 pub use backup::{

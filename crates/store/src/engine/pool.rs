@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use crate::StoreError;
 use crate::database::{Reader, Session};
 use crate::limits::{QUERY_TIME, READ_WAIT, READS_WAITING_MAX};
+use crate::waiting::Waiting;
 
 /// Connections, and who waits for one.
 pub(crate) struct Pool {
@@ -98,28 +99,11 @@ impl Pool {
         if let Ok(place) = self.places.clone().try_acquire_owned() {
             return Ok(place);
         }
-        let _waiting = Waiting::enter(&self.waiting).ok_or_else(crowded)?;
+        let _waiting = Waiting::enter(&self.waiting, READS_WAITING_MAX).ok_or_else(crowded)?;
         match timeout(READ_WAIT, self.places.clone().acquire_owned()).await {
             Ok(Ok(place)) => Ok(place),
             Ok(Err(_)) | Err(_) => Err(crowded()),
         }
-    }
-}
-
-/// One that waits, counted while it does.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn enter(count: &'a AtomicUsize) -> Option<Self> {
-        let before = count.fetch_add(1, Ordering::Relaxed);
-        let waiting = Self(count);
-        (before < READS_WAITING_MAX).then_some(waiting)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -233,16 +217,5 @@ mod tests {
             assert!(matches!(lost, Err(StoreError::Unavailable(_))));
             pool.run(|_| Ok(())).await.unwrap();
         });
-    }
-
-    #[test]
-    fn only_so_many_wait() {
-        let count = AtomicUsize::new(0);
-        let waiting: Vec<_> =
-            (0..READS_WAITING_MAX).filter_map(|_| Waiting::enter(&count)).collect();
-        assert_eq!(waiting.len(), READS_WAITING_MAX);
-        assert!(Waiting::enter(&count).is_none());
-        drop(waiting);
-        assert!(Waiting::enter(&count).is_some());
     }
 }

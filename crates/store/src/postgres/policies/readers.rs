@@ -1,7 +1,7 @@
 //! The connections for the rules of policies: apart from all others, opened when they are needed,
 //! and again when they broke.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use super::session::{Ended, Session};
 use crate::engine::dictionary::Dictionary;
 use crate::limits::{POLICY_QUERIES_WAITING_MAX, POLICY_READERS_MAX};
 use crate::postgres::connect::Connector;
+use crate::waiting::Waiting;
 
 /// Connections, and who waits for one.
 pub(crate) struct PostgresReaders {
@@ -98,7 +99,8 @@ impl PostgresReaders {
         if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
             return Ok(place);
         }
-        let _waiting = Waiting::enter(&self.waiting)?;
+        let waiting = Waiting::enter(&self.waiting, POLICY_QUERIES_WAITING_MAX);
+        let _waiting = waiting.ok_or(Unanswered::Busy)?;
         Arc::clone(&self.places).acquire_owned().await.map_err(|_| Unanswered::Busy)
     }
 }
@@ -148,21 +150,4 @@ impl Pool {
 /// Whether nobody waits for the query any more.
 fn has_left(left: &mut oneshot::Receiver<()>) -> bool {
     matches!(left.try_recv(), Err(oneshot::error::TryRecvError::Closed))
-}
-
-/// One that waits, counted while it does.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn enter(count: &'a AtomicUsize) -> Result<Self, Unanswered> {
-        let before = count.fetch_add(1, Ordering::Relaxed);
-        let waiting = Self(count);
-        if before < POLICY_QUERIES_WAITING_MAX { Ok(waiting) } else { Err(Unanswered::Busy) }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }

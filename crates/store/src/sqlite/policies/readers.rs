@@ -1,7 +1,7 @@
 //! The connections for the rules of policies: apart from all others, each query with a deadline.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use super::deadline::Deadline;
 use super::permitted;
 use crate::engine::dictionary::Dictionary;
 use crate::limits::{POLICY_QUERIES_WAITING_MAX, POLICY_READERS_MAX};
+use crate::waiting::Waiting;
 
 /// Connections, and who waits for one.
 pub(crate) struct PolicyReaders {
@@ -75,25 +76,9 @@ impl PolicyReaders {
         if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
             return Ok(place);
         }
-        let _waiting = Waiting::enter(&self.waiting)?;
+        let waiting = Waiting::enter(&self.waiting, POLICY_QUERIES_WAITING_MAX);
+        let _waiting = waiting.ok_or(Unanswered::Busy)?;
         Arc::clone(&self.places).acquire_owned().await.map_err(|_| Unanswered::Busy)
-    }
-}
-
-/// One that waits, counted while it does.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn enter(count: &'a AtomicUsize) -> Result<Self, Unanswered> {
-        let before = count.fetch_add(1, Ordering::Relaxed);
-        let waiting = Self(count);
-        if before < POLICY_QUERIES_WAITING_MAX { Ok(waiting) } else { Err(Unanswered::Busy) }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
