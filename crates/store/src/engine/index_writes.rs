@@ -85,7 +85,7 @@ impl IndexWrites {
             for some in of_table.chunks(INDEX_ROWS_RUN_TOGETHER) {
                 let Some(first) = some.first() else { continue };
                 let lists: Done<Vec<_>> = some.iter().map(|row| values(row, &mut number)).collect();
-                session.run_each(sql(first.table, Move::Come), &lists?)?;
+                session.run_each(&sql(first.table, Move::Come), &lists?)?;
             }
         }
         Ok(())
@@ -124,7 +124,7 @@ impl IndexWrites {
             lists.entry((row.table, *change)).or_default().push(values(row, &mut number)?);
         }
         for ((table, change), lists) in lists {
-            session.run_each(sql(table, change), &lists)?;
+            session.run_each(&sql(table, change), &lists)?;
         }
         Ok(())
     }
@@ -170,62 +170,35 @@ fn values<'r>(
     Ok([type_code.into(), parameter.into()].into_iter().chain(rest).collect())
 }
 
+/// A table, and the columns of its rows, in the order of [`values`]. All of them are its key.
+fn columns(table: Table) -> (&'static str, &'static [&'static str]) {
+    const SPAN: [&str; 6] = ["type", "parameter", "span", "low", "high", "resource"];
+    match table {
+        Table::String => ("string_index", &["type", "parameter", "value", "resource"]),
+        Table::Token => ("token_index", &["type", "parameter", "code", "resource", "system"]),
+        Table::Reference => {
+            ("reference_index", &["type", "parameter", "target", "resource", "target_type"])
+        }
+        Table::Date => ("date_index", &SPAN),
+        Table::Number => ("number_index", &SPAN),
+        Table::Quantity => ("quantity_index", &SPAN),
+        Table::Uri => ("uri_index", &["type", "parameter", "value", "resource"]),
+    }
+}
+
 /// The statement that writes or removes a row of a table. A row that is there already, or gone
 /// already, is as it should be.
-fn sql(table: Table, change: Move) -> &'static str {
-    match (table, change) {
-        (Table::String, Move::Come) => {
-            "INSERT INTO string_index VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING"
+fn sql(table: Table, change: Move) -> String {
+    let (name, columns) = columns(table);
+    match change {
+        Move::Come => {
+            let places = vec!["?"; columns.len()].join(", ");
+            let columns = columns.join(", ");
+            format!("INSERT INTO {name} ({columns}) VALUES ({places}) ON CONFLICT DO NOTHING")
         }
-        (Table::Token, Move::Come) => {
-            "INSERT INTO token_index VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING"
-        }
-        (Table::Reference, Move::Come) => {
-            "INSERT INTO reference_index VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING"
-        }
-        (Table::Date, Move::Come) => {
-            "INSERT INTO date_index VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING"
-        }
-        (Table::Number, Move::Come) => {
-            "INSERT INTO number_index VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING"
-        }
-        (Table::Quantity, Move::Come) => {
-            "INSERT INTO quantity_index VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING"
-        }
-        (Table::Uri, Move::Come) => {
-            "INSERT INTO uri_index VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING"
-        }
-        (Table::String, Move::Go) => {
-            "DELETE FROM string_index
-             WHERE type = ?1 AND parameter = ?2 AND value = ?3 AND resource = ?4"
-        }
-        (Table::Token, Move::Go) => {
-            "DELETE FROM token_index
-             WHERE type = ?1 AND parameter = ?2 AND code = ?3 AND resource = ?4 AND system = ?5"
-        }
-        (Table::Reference, Move::Go) => {
-            "DELETE FROM reference_index
-             WHERE type = ?1 AND parameter = ?2 AND target = ?3 AND resource = ?4
-               AND target_type = ?5"
-        }
-        (Table::Date, Move::Go) => {
-            "DELETE FROM date_index
-             WHERE type = ?1 AND parameter = ?2 AND span = ?3 AND low = ?4 AND high = ?5
-               AND resource = ?6"
-        }
-        (Table::Number, Move::Go) => {
-            "DELETE FROM number_index
-             WHERE type = ?1 AND parameter = ?2 AND span = ?3 AND low = ?4 AND high = ?5
-               AND resource = ?6"
-        }
-        (Table::Quantity, Move::Go) => {
-            "DELETE FROM quantity_index
-             WHERE type = ?1 AND parameter = ?2 AND span = ?3 AND low = ?4 AND high = ?5
-               AND resource = ?6"
-        }
-        (Table::Uri, Move::Go) => {
-            "DELETE FROM uri_index
-             WHERE type = ?1 AND parameter = ?2 AND value = ?3 AND resource = ?4"
+        Move::Go => {
+            let conditions: Vec<_> = columns.iter().map(|column| format!("{column} = ?")).collect();
+            format!("DELETE FROM {name} WHERE {}", conditions.join(" AND "))
         }
     }
 }
