@@ -182,14 +182,21 @@ impl WriterThread {
             jobs.into_iter().map(|job| (job.request, job.answer)).unzip();
         self.changed_to = None;
         let outcomes = self.outcomes(requests);
-        let told = answers.into_iter().zip(outcomes);
+        let told: Vec<_> = answers.into_iter().zip(outcomes).collect();
+        self.acknowledge(move || {
+            for (answer, outcome) in told {
+                // A caller that left does not undo its write.
+                let _ = answer.send(outcome);
+            }
+        });
+    }
+
+    /// Tells what was committed.
+    fn acknowledge(&self, tell: impl FnOnce() + Send + 'static) {
         match (&self.others, self.changed_to) {
             // INVARIANT: a change of policies is acknowledged when no node goes by older ones.
-            (Some(others), Some(version)) => {
-                let told: Vec<_> = told.collect();
-                others.after_acknowledgement(version, move || tell(told));
-            }
-            (Some(_), None) | (None, _) => tell(told),
+            (Some(others), Some(version)) => others.after_acknowledgement(version, tell),
+            (Some(_), None) | (None, _) => tell(),
         }
     }
 
@@ -259,6 +266,7 @@ impl WriterThread {
     /// Does a task of a load, in a transaction of its own; again, when others were in the way of it.
     fn load(&mut self, LoadJob { mut task, answer }: LoadJob) {
         let mut tries = if self.home.is_shared() { LOAD_TRIES_MAX } else { 1 };
+        self.changed_to = None;
         let outcome = loop {
             tries -= 1;
             let next = (tries > 0).then(|| task.clone());
@@ -271,8 +279,10 @@ impl WriterThread {
             }
         };
         let outcome = outcome.map_err(|failed| self.recover(failed)());
-        // A load that was given up may not wait for it.
-        let _ = answer.send(outcome);
+        self.acknowledge(move || {
+            // A load that was given up may not wait for it.
+            let _ = answer.send(outcome);
+        });
     }
 
     fn commit_load(&mut self, task: LoadTask) -> Result<LoadDone, NotCommitted> {
@@ -280,9 +290,13 @@ impl WriterThread {
             Some(writing) => writing,
             None => self.reopen().map_err(NotCommitted::Before)?,
         };
+        let is_shared = self.home.is_shared();
         let (dictionary, seal, systems) = (&*self.dictionary, &*self.seal, &mut self.systems);
         let committed = writing.transaction(|session, allowance| {
             let tools = Tools { session, dictionary, seal, allowance };
+            if is_shared {
+                dictionary.require_current(session)?;
+            }
             let done = load::run(task, tools, systems)?;
             if done.policies_changed {
                 session.mark("UPDATE state SET policy_version = policy_version + 1")?;
@@ -292,6 +306,9 @@ impl WriterThread {
         self.writing = Some(writing);
         let (done, policies) = committed?;
         self.policy_version.store(policies, Ordering::Release);
+        if done.policies_changed {
+            self.changed_to = Some(policies);
+        }
         Ok(done)
     }
 
@@ -362,14 +379,6 @@ impl WriterThread {
             Some(writing) => writing.finish(),
             None => Err(StoreError::Unavailable("the writer has no database".to_owned())),
         }
-    }
-}
-
-/// Tells each request its outcome.
-fn tell(told: impl IntoIterator<Item = (oneshot::Sender<Outcome>, Outcome)>) {
-    for (answer, outcome) in told {
-        // A caller that left does not undo its write.
-        let _ = answer.send(outcome);
     }
 }
 

@@ -2,8 +2,9 @@
 
 use firewarden_store::{Database, Dump, Store, StoreSettings};
 
-use crate::moved::{move_all, taken};
+use crate::moved::{bring, move_all, taken};
 use crate::opened::*;
+use crate::place::open_two;
 
 fn sqlite(folder: &std::path::Path) -> Store {
     let database = Database::Sqlite { path: folder.join("firewarden.db") };
@@ -31,4 +32,21 @@ async fn what_is_moved_to_the_other_database_and_back_is_the_same() {
     assert_eq!(all.len(), 7);
     assert_eq!(taken(&between, Dump::History).await, all);
     assert_eq!(taken(&last, Dump::History).await, all);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_loaded_of_policies_is_acknowledged_when_every_node_goes_by_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = sqlite(folder.path());
+    let [loading, other] = open_two();
+    let loader = loading.loader().await.unwrap();
+    for round in 1..20 {
+        let role = put(&format!("Role/r{round}"), r#"{"name":"x"}"#);
+        write_at(&from, round, vec![role]).await.unwrap();
+        let versions = taken(&from, Dump::History).await;
+        let new = versions.iter().max_by_key(|version| version.updated).unwrap();
+        let before = other.policy_version().await.unwrap();
+        bring(&loader, vec![new.kept()]).await;
+        assert!(other.policy_version().await.unwrap() > before, "round {round}");
+    }
 }

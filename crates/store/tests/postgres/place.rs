@@ -14,6 +14,17 @@ pub(crate) struct Opened {
 }
 
 pub(crate) fn open() -> Opened {
+    Opened { store: at(&url()) }
+}
+
+/// Two nodes on one database.
+pub(crate) fn open_two() -> [Store; 2] {
+    let url = url();
+    [at(&url), at(&url)]
+}
+
+/// A database of one's own, with its tables.
+fn url() -> String {
     let Some(cluster) = Cluster::shared() else {
         // Not captured with the output of a test, of which there is none.
         let _ = writeln!(std::io::stderr(), "skipped: there is no PostgreSQL");
@@ -23,8 +34,7 @@ pub(crate) fn open() -> Opened {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async { at(&database.url()).close().await.unwrap() });
     };
-    let database = cluster.database_from("migrated", empty);
-    Opened { store: at(&database.url()) }
+    cluster.database_from("migrated", empty).url()
 }
 
 fn at(url: &str) -> Store {
