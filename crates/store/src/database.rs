@@ -177,6 +177,14 @@ impl<'c> Session<'c> {
         }
     }
 
+    /// Whether other processes may have the database at the same time.
+    pub(crate) fn is_shared(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            Self::Postgres(_) => true,
+        }
+    }
+
     /// How many rows are looked up at once where each may be the last: a look costs little where
     /// nothing is waited for.
     pub(crate) fn looks_together(&self) -> usize {

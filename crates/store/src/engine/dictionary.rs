@@ -61,6 +61,14 @@ impl Dictionary {
         if generation(session)? == self.generation { Ok(()) } else { Err(Failure::Superseded) }
     }
 
+    /// The same for what is read: nothing is answered by numbers that may stand for nothing.
+    pub(crate) fn require_current_to_read(&self, session: &Session<'_>) -> Result<(), StoreError> {
+        if generation(session).map_err(unavailable)? == self.generation {
+            return Ok(());
+        }
+        Err(StoreError::NotIndexed)
+    }
+
     /// The number of a type. Every type has one; 0 is no type's.
     pub(crate) fn resource_type(&self, resource_type: ResourceType) -> TypeCode {
         self.types.get(&resource_type).copied().unwrap_or_default()

@@ -10,6 +10,8 @@ use crate::condition::{Condition, OfOther, Preparer};
 use crate::database::{OptionalRow, Result as Found, Row, damaged, unavailable};
 use crate::matches::Candidate;
 use crate::packed::{ParameterCode, unpack};
+use std::cell::Cell;
+
 use firewarden_access::{Reach, RowFilter};
 use firewarden_fhir::definitions::SearchParameter;
 use firewarden_fhir::{ResourceType, Timestamp};
@@ -182,9 +184,17 @@ pub(crate) fn code_of<'a>(
     reading: &'a Reading<'_>,
     dictionary: &'a Dictionary,
 ) -> impl Fn(&SearchParameter) -> Result<Option<ParameterCode>, StoreError> + 'a {
-    |parameter| {
+    let session = reading.session;
+    let is_current = Cell::new(!session.is_shared());
+    move |parameter| {
+        // INVARIANT: where a newer program indexes, the numbers of an older one stand for values that
+        // no resource has any more; what is asked for by their absence would be everything.
+        if !is_current.get() {
+            dictionary.require_current_to_read(session)?;
+            is_current.set(true);
+        }
         let SearchParameter { resource_type, code, .. } = parameter;
-        dictionary.searched(reading.session, *resource_type, code)
+        dictionary.searched(session, *resource_type, code)
     }
 }
 

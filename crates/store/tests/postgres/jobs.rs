@@ -90,6 +90,13 @@ async fn a_node_with_another_index_takes_over_and_the_older_one_writes_no_more()
     let refused = write(&older, vec![put("Patient/x", &patient("female"))]).await;
     assert!(matches!(refused, Err(WriteError::Unavailable(_))), "{refused:?}");
     assert!(older.check().await.is_err());
+    // Nor what has no value any more by the numbers that it knows: that would be everything.
+    for text in
+        ["Patient?gender:not=female", "Patient?gender:missing=true", "Patient?birthdate=1990"]
+    {
+        let found = older.search(SystemTask::InitBundle.search(query(text))).await;
+        assert!(matches!(found, Err(StoreError::NotIndexed)), "{text}: {found:?}");
+    }
     newer.check().await.unwrap();
     assert_eq!(newer.unindexed().await.unwrap().0, [of("Patient")]);
     assert!(matches!(females(&newer).await, Err(StoreError::NotIndexed)));
