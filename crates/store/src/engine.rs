@@ -35,7 +35,8 @@ use tokio::runtime::Handle;
 use crate::condition::looks_up;
 use crate::database::{Reader, Session, unavailable};
 use crate::limits::{
-    PAGE_BODY_BYTES_MAX, READER_CACHE_KIB, READERS_MAX, WRITES_PREPARED_INLINE_MAX,
+    PAGE_BODY_BYTES_MAX, READER_CACHE_KIB, READERS_MAX, REQUEST_TRIES_MAX,
+    WRITES_PREPARED_INLINE_MAX,
 };
 use crate::postgres;
 use crate::postgres::connect::{Connector, Purpose};
@@ -171,21 +172,22 @@ impl Engine {
         let runtime = runtime.map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let open = || {
             let mut schema = PostgresConnection::open(&connector, Purpose::Schema)?;
+            // For as long as this connection lives: of several nodes that start, one prepares.
+            postgres::schema::lock(&schema.alone()).map_err(unavailable)?;
             let transaction = schema.begin().map_err(unavailable)?;
             postgres::schema::migrate(&transaction)?;
             transaction.commit().map_err(unavailable)?;
             let home = Home::Postgres(connector.clone());
-            let mut schema = Writing::Postgres(schema);
-            let opened = opened(&mut schema, secrets_key, index)?;
-            let installation = installation(&opened.dictionary);
-            schema.look(|session| session.mark(&installation)).map_err(unavailable)?;
+            let mut writing = home.open().map_err(unavailable)?;
+            let opened = opened(&mut writing, secrets_key, index)?;
+            schema.alone().run_script(&installation(&opened.dictionary)).map_err(unavailable)?;
+            drop(schema);
             let (base, dictionary) = (base_url.clone(), Arc::clone(&opened.dictionary));
             let policies = PostgresReaders::new(connector.clone(), dictionary, base, readers);
             let policies = Arc::new(policies);
             // The first rule need not wait for a connection.
             let opening = Arc::clone(&policies);
             runtime.spawn(async move { opening.check().await });
-            let writing = home.open().map_err(unavailable)?;
             let lease = Some(Arc::new(Lease::begin(&runtime, connector.clone())?));
             let reader = |_| Reader::Postgres(connector.clone(), None);
             let backends = Backends {
@@ -433,7 +435,7 @@ fn opened(
 ) -> Result<Opened, StoreError> {
     let seal = Seal::new(secrets_key)
         .map_err(|_| StoreError::Unavailable("the secrets key cannot be used".to_owned()))?;
-    let found = writing.transaction(|session, _| {
+    let prepare = |session: &Session<'_>| {
         if let Err(refused) = secrets::check_key(session, &seal) {
             return Ok(Err(refused));
         }
@@ -444,11 +446,20 @@ fn opened(
         }
         let version = writer::policy_version(session)?;
         Ok(Ok((dictionary, version, load::index_unfinished(session)?)))
-    });
-    let found = found.map_err(|failed| match failed {
-        NotCommitted::Before(failure) | NotCommitted::AtCommit(failure) => unavailable(failure),
-    });
-    let (dictionary, version, is_unfinished) = found??;
+    };
+    let mut tries = REQUEST_TRIES_MAX;
+    let found = loop {
+        tries -= 1;
+        match writing.transaction(|session, _| prepare(session)) {
+            Ok(found) => break found,
+            // A node at work has written what was read here.
+            Err(NotCommitted::Before(failure)) if failure.is_conflict() && tries > 0 => {}
+            Err(NotCommitted::Before(failure) | NotCommitted::AtCommit(failure)) => {
+                return Err(unavailable(failure));
+            }
+        }
+    };
+    let (dictionary, version, is_unfinished) = found?;
     if is_unfinished && index == Index::Whole {
         return Err(StoreError::Unavailable(
             "an import is unfinished: run `firewarden import` again with the same files".to_owned(),

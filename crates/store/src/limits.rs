@@ -157,6 +157,8 @@ pub const NODES_TIDIED_EVERY: Duration = Duration::from_secs(30);
 pub const NODES_MAX: usize = 1_000;
 /// How long the answer of PostgreSQL to a statement is waited for: longer than it lets one run.
 pub const POSTGRES_ANSWER_TIME: Duration = Duration::from_secs(8);
+/// How long a step of the schema may take, with the wait for another node that takes it.
+pub const POSTGRES_SCHEMA_TIME: Duration = Duration::from_secs(3_600);
 /// Rows that are looked up together by their keys, though the first of them may be enough.
 pub const POSTGRES_LOOKS_TOGETHER: usize = 32;
 /// Rows that are fetched together where more may follow.

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::Future;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::yield_now;
@@ -13,7 +14,7 @@ use super::connect::{Connector, Purpose};
 use super::session::PostgresSession;
 use crate::StoreError;
 use crate::database::{Failure, Result};
-use crate::limits::POSTGRES_ANSWER_TIME;
+use crate::limits::{POSTGRES_ANSWER_TIME, POSTGRES_SCHEMA_TIME};
 
 /// A connection, and the runtime that drives it: nothing moves but while somebody waits.
 pub(crate) struct PostgresConnection {
@@ -28,6 +29,8 @@ pub(super) type Statements = RefCell<HashMap<Box<str>, Statement>>;
 /// The runtime of a connection.
 pub(super) struct Driver {
     runtime: Option<Runtime>,
+    /// How long an answer is waited for.
+    patience: Duration,
     /// Whether an answer was waited for in vain: what comes now may be the answer to that.
     silent: Cell<bool>,
 }
@@ -40,7 +43,7 @@ impl Driver {
     ) -> Result<T> {
         let runtime = self.runtime.as_ref().filter(|_| !self.silent.get());
         let runtime = runtime.ok_or(Failure::Silent)?;
-        let answer = runtime.block_on(async { timeout(POSTGRES_ANSWER_TIME, answer).await });
+        let answer = runtime.block_on(async { timeout(self.patience, answer).await });
         self.silent.set(answer.is_err());
         Ok(answer.map_err(|_| Failure::Silent)??)
     }
@@ -80,7 +83,13 @@ impl PostgresConnection {
                 tracing::warn!(%error, "a connection to PostgreSQL was lost");
             }
         });
-        let driver = Driver { runtime: Some(runtime), silent: Cell::new(false) };
+        let patience = match purpose {
+            Purpose::Schema => POSTGRES_SCHEMA_TIME,
+            Purpose::Read | Purpose::Write | Purpose::Policies | Purpose::Lease => {
+                POSTGRES_ANSWER_TIME
+            }
+        };
+        let driver = Driver { runtime: Some(runtime), patience, silent: Cell::new(false) };
         Ok(Self { client, driver, statements: Statements::default() })
     }
 

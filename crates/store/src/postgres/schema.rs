@@ -12,8 +12,14 @@ use crate::{Migrated, StoreError};
 const STEPS: &[&str] =
     &[include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 
-/// Brings the database to this program's version within a transaction. Of several nodes that start
-/// at once one does, and the others wait for it. A newer database is refused: this program does not
+/// Keeps other nodes from preparing the database for as long as the connection lives; waits for one
+/// that does.
+pub(crate) fn lock(session: &PostgresSession<'_>) -> Result<()> {
+    // The number is this program's alone.
+    session.run_script("SELECT pg_advisory_lock(7020394201)")
+}
+
+/// Brings the database to this program's version, within a transaction under the [`lock`]. A newer database is refused: this program does not
 /// know what it would break.
 pub(crate) fn migrate(session: &PostgresSession<'_>) -> std::result::Result<Migrated, StoreError> {
     let stored = stored(session).map_err(unavailable)?;
@@ -39,6 +45,7 @@ pub(crate) fn migrate_at(url: PostgresUrl) -> std::result::Result<Migrated, Stor
     let connector = Connector::new(url)?;
     let migrate = || {
         let mut connection = PostgresConnection::open(&connector, Purpose::Schema)?;
+        lock(&connection.alone()).map_err(unavailable)?;
         let transaction = connection.begin().map_err(unavailable)?;
         let migrated = migrate(&transaction)?;
         transaction.commit().map_err(unavailable)?;
@@ -49,10 +56,8 @@ pub(crate) fn migrate_at(url: PostgresUrl) -> std::result::Result<Migrated, Stor
 }
 
 fn stored(session: &PostgresSession<'_>) -> Result<i64> {
-    // Until the transaction ends; the number is this program's alone.
     session.run_script(
-        "SELECT pg_advisory_xact_lock(7020394201);
-         CREATE TABLE IF NOT EXISTS schema_version (number bigint NOT NULL);
+        "CREATE TABLE IF NOT EXISTS schema_version (number bigint NOT NULL);
          INSERT INTO schema_version SELECT 0 WHERE NOT EXISTS (SELECT FROM schema_version)",
     )?;
     Session::Postgres(session).row("SELECT number FROM schema_version", (), |row| row.get(0))

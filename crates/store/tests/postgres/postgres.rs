@@ -18,5 +18,7 @@ mod random;
 mod rows;
 #[path = "../it/searches.rs"]
 mod searches;
+#[path = "starting.rs"]
+mod starting;
 #[path = "../it/writes.rs"]
 mod writes;
