@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::fleet::Node;
 use crate::harness::{TestServer, allow_user, token};
-use crate::http::basic;
+use crate::http::{Site, basic};
 use crate::toggles::toggle;
 
 async fn on(url: &str) -> TestServer {
@@ -109,6 +109,24 @@ async fn a_node_on_postgres_that_is_gone_holds_no_change_of_a_policy_up() {
     // Nobody waits for it any more.
     while database.rows("SELECT id FROM node").len() > 1 {
         here.put(allow_user("alice")).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_deletions_at_once_on_postgres_each_tells_what_every_node_goes_by() {
+    let Some((_, database)) = database() else { return };
+    let url = database.url();
+    let [here, there, elsewhere] = [on(&url).await, on(&url).await, on(&url).await];
+    with_alice(&here).await;
+    for _ in 0..20 {
+        here.put(allow_user("alice")).await;
+        elsewhere.bearer(&token("alice"), "GET /fhir/Patient").await.is(200);
+        // One of them finds nothing to delete, and answers no earlier for it.
+        let deleted = async |site: &Site| {
+            site.delete("/AccessPolicy/allow-alice").await;
+            elsewhere.bearer(&token("alice"), "GET /fhir/Patient").await.is(403);
+        };
+        tokio::join!(deleted(&here), deleted(&there));
     }
 }
 

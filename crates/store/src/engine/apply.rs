@@ -30,6 +30,8 @@ pub(crate) struct Applied {
     pub index: Changes,
     /// Whether a policy, or what policies depend on, has changed.
     pub policies_changed: bool,
+    /// Whether it was about such a resource at all.
+    pub is_of_policies: bool,
 }
 
 /// Why a request was not applied.
@@ -64,6 +66,7 @@ pub(crate) fn apply(
         written: Vec::with_capacity(writes.len()),
         index: Vec::new(),
         policies_changed: false,
+        is_of_policies: false,
     };
     for (index, write) in writes.into_iter().enumerate() {
         if write.reads_index() {
@@ -72,6 +75,7 @@ pub(crate) fn apply(
         }
         let decides = write.target.resource_type.is_configuration();
         let (written, changes) = conditional::write(tools, (index, now), write)?;
+        applied.is_of_policies |= decides;
         applied.policies_changed |= decides && changes_something(&written);
         applied.written.push(written);
         applied.index.extend(changes);

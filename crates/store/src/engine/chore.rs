@@ -18,7 +18,8 @@ impl Chore {
     /// Does it.
     pub(crate) fn apply(&self, tools: Tools<'_>) -> Result<Applied, Failed> {
         let index = (self.0)(tools)?;
-        Ok(Applied { written: Vec::new(), index, policies_changed: false })
+        let (policies_changed, is_of_policies) = (false, false);
+        Ok(Applied { written: Vec::new(), index, policies_changed, is_of_policies })
     }
 }
 

@@ -68,7 +68,7 @@ impl Writer {
             seal: start.seal,
             systems: Systems::default(),
             policy_version: start.policy_version,
-            changed_to: None,
+            tells_of: None,
             others: start.others,
             connected: connected.clone(),
         };
@@ -140,8 +140,9 @@ struct WriterThread {
     seal: Arc<Seal>,
     systems: Systems,
     policy_version: Arc<AtomicU64>,
-    /// The version that the batch has changed the policies to, if it has.
-    changed_to: Option<u64>,
+    /// The version of the policies that the answers tell of, if they do: one that says that a policy
+    /// is gone does, whoever deleted it.
+    tells_of: Option<u64>,
     others: Option<Arc<Lease>>,
     connected: Arc<AtomicBool>,
 }
@@ -180,7 +181,7 @@ impl WriterThread {
     fn batch(&mut self, jobs: Vec<Job>) {
         let (requests, answers): (Vec<_>, Vec<_>) =
             jobs.into_iter().map(|job| (job.request, job.answer)).unzip();
-        self.changed_to = None;
+        self.tells_of = None;
         let outcomes = self.outcomes(requests);
         let told: Vec<_> = answers.into_iter().zip(outcomes).collect();
         self.acknowledge(move || {
@@ -193,7 +194,7 @@ impl WriterThread {
 
     /// Tells what was committed.
     fn acknowledge(&self, tell: impl FnOnce() + Send + 'static) {
-        match (&self.others, self.changed_to) {
+        match (&self.others, self.tells_of) {
             // INVARIANT: a change of policies is acknowledged when no node goes by older ones.
             (Some(others), Some(version)) => others.after_acknowledgement(version, tell),
             (Some(_), None) | (None, _) => tell(),
@@ -266,7 +267,7 @@ impl WriterThread {
     /// Does a task of a load, in a transaction of its own; again, when others were in the way of it.
     fn load(&mut self, LoadJob { mut task, answer }: LoadJob) {
         let mut tries = if self.home.is_shared() { LOAD_TRIES_MAX } else { 1 };
-        self.changed_to = None;
+        self.tells_of = None;
         let outcome = loop {
             tries -= 1;
             let next = (tries > 0).then(|| task.clone());
@@ -307,7 +308,7 @@ impl WriterThread {
         let (done, policies) = committed?;
         self.policy_version.store(policies, Ordering::Release);
         if done.policies_changed {
-            self.changed_to = Some(policies);
+            self.tells_of = Some(policies);
         }
         Ok(done)
     }
@@ -320,26 +321,24 @@ impl WriterThread {
         };
         let is_shared = self.home.is_shared();
         let (dictionary, seal, systems) = (&*self.dictionary, &*self.seal, &mut self.systems);
-        let mut before = None;
         let committed = writing.transaction(|session, allowance| {
             let tools = Tools { session, dictionary, seal, allowance };
             if is_shared {
                 dictionary.require_current(session)?;
             }
-            let policies = policy_version(session)?;
-            before = Some(policies);
-            let mut batch = Batch { tools, systems, policies, index: IndexWrites::default() };
+            let (policies, index) = (policy_version(session)?, IndexWrites::default());
+            let mut batch = Batch { tools, systems, policies, is_of_policies: false, index };
             let outcomes: database::Result<Vec<_>> =
                 requests.into_iter().map(|request| batch.one(request)).collect();
             let outcomes = outcomes?;
             batch.write_index()?;
-            Ok((outcomes, batch.policies))
+            Ok((outcomes, batch.policies, batch.is_of_policies))
         });
         self.writing = Some(writing);
-        let (outcomes, policies) = committed?;
+        let (outcomes, policies, is_of_policies) = committed?;
         self.policy_version.store(policies, Ordering::Release);
-        if before != Some(policies) {
-            self.changed_to = Some(policies);
+        if is_of_policies {
+            self.tells_of = Some(policies);
         }
         Ok(outcomes)
     }
@@ -416,6 +415,8 @@ struct Batch<'a> {
     systems: &'a mut Systems,
     /// The version of the policies so far.
     policies: u64,
+    /// Whether a request so far was about policies, or what they depend on.
+    is_of_policies: bool,
     /// The index rows of the requests so far that are not written yet.
     index: IndexWrites,
 }
@@ -450,6 +451,7 @@ impl Batch<'_> {
                 }
                 session.mark("RELEASE SAVEPOINT request")?;
                 self.index.extend(applied.index);
+                self.is_of_policies |= applied.is_of_policies;
                 Ok(Ok(applied.written))
             }
             // A refusal may come of a search that failed for the same reason.
@@ -532,7 +534,7 @@ mod tests {
             home: Home::Sqlite { path, lock: None },
             systems: Systems::default(),
             policy_version: Arc::new(AtomicU64::new(0)),
-            changed_to: None,
+            tells_of: None,
             others: None,
             connected: Arc::new(AtomicBool::new(true)),
         }

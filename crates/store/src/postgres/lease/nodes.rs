@@ -44,6 +44,8 @@ impl Nodes {
         let look = client.prepare(&look).await?;
         let forget = client.prepare("DELETE FROM node WHERE id = $1 AND renewals = $2").await?;
         let statements = Statements { notify, look, forget };
+        // A crash may have taken renewals back: what was seen before it says nothing.
+        self.seen.clear();
         let mut told = 0;
         let mut wait = NODES_LOOK_MIN;
         loop {
