@@ -24,7 +24,7 @@ pub(crate) use self::value::{Column, FromColumn, Sql, Values};
 pub(crate) enum Reader {
     Sqlite(Connection),
     /// Connected when it is needed, and anew when it was lost.
-    Postgres(Connector, Option<PostgresConnection>),
+    Postgres(Connector, Option<Box<PostgresConnection>>),
 }
 
 impl Reader {
@@ -95,12 +95,12 @@ where
 /// The connection, if it lives, or a new one.
 fn connected<'k>(
     connector: &Connector,
-    kept: &'k mut Option<PostgresConnection>,
+    kept: &'k mut Option<Box<PostgresConnection>>,
 ) -> std::result::Result<&'k mut PostgresConnection, StoreError> {
     let living = kept.take().filter(|connection| !connection.is_lost());
     let connection = match living {
         Some(connection) => connection,
-        None => PostgresConnection::open(connector, Purpose::Read)?,
+        None => Box::new(PostgresConnection::open(connector, Purpose::Read)?),
     };
     Ok(kept.insert(connection))
 }

@@ -168,7 +168,7 @@ impl Connector {
     /// Judges what the server tells of how it is set up.
     fn check_server(&self, row: &SimpleQueryRow) -> Result<(), String> {
         let told = |name: &str| row.try_get(name).ok().flatten().unwrap_or_default();
-        if told("read_only") != "off" && self.0.url.writable {
+        if told("read_only") != "off" {
             return Err("it refuses writes: a standby, or one that is made read-only".to_owned());
         }
         if told("encoding") != "UTF8" {

@@ -24,8 +24,6 @@ pub struct PostgresUrl {
     pub(super) protection: Protection,
     /// Certificates of authorities, PEM; the platform's when there is none.
     pub(super) roots: Option<PathBuf>,
-    /// Whether a server that refuses writes is passed over.
-    pub(super) writable: bool,
     pub(super) application: String,
     pub(super) connect_time: Duration,
     pub(super) channel_binding_required: bool,
@@ -123,7 +121,6 @@ struct Options {
     database: Option<String>,
     protection: Option<Protection>,
     roots: Option<PathBuf>,
-    writable: Option<bool>,
     application: Option<String>,
     connect_time: Option<Duration>,
     channel_binding_required: bool,
@@ -184,11 +181,10 @@ impl Options {
             "sslrootcert" if value == "system" => self.roots = None,
             "sslrootcert" => self.roots = Some(PathBuf::from(value)),
             "target_session_attrs" => {
-                self.writable = Some(match value {
-                    "any" => false,
-                    "read-write" | "primary" => true,
-                    _ => return Err(cannot("any, read-write or primary: the server writes")),
-                });
+                // Another server would have the policies of a while ago.
+                if !matches!(value, "read-write" | "primary") {
+                    return Err(cannot("read-write or primary: the server writes"));
+                }
             }
             "connect_timeout" => {
                 let seconds = number(value).ok().map(Duration::from_secs);
@@ -238,7 +234,6 @@ impl Options {
             password: self.password,
             protection,
             roots: self.roots,
-            writable: self.writable.unwrap_or(true),
             application: self.application.unwrap_or_else(|| "firewarden".to_owned()),
             connect_time: self.connect_time.unwrap_or(POSTGRES_CONNECT_TIME),
             channel_binding_required: self.channel_binding_required,
@@ -336,8 +331,6 @@ mod tests {
         assert_eq!(url.to_string(), "postgres:///run/pg:5432,db:5432/other");
         let url = parse("postgres://warden:a@b@host/fhir");
         assert_eq!(url.password.as_ref().map(|p| p.as_str()), Some("a@b"));
-        assert!(url.writable);
-        assert!(!parse("postgres://u@h/d?target_session_attrs=any").writable);
     }
 
     #[test]
@@ -387,7 +380,8 @@ mod tests {
             ("postgres://u:sesame@h/d?sslmode=disable&sslrootcert=ca.pem", "no effect without"),
             ("postgres://u:sesame@localhost/d?channel_binding=require", "needs TLS"),
             ("postgres://u:sesame@h/d?channel_binding=disable", "is not prefer or require"),
-            ("postgres://u:sesame@h/d?target_session_attrs=standby", "is not any"),
+            ("postgres://u:sesame@h/d?target_session_attrs=standby", "is not read-write"),
+            ("postgres://u:sesame@h/d?target_session_attrs=any", "is not read-write"),
             ("postgres://u:sesame@h/d?connect_timeout=0", "is not 1 to 60"),
             ("postgres://u:sesame@h/d?connect_timeout=61", "is not 1 to 60"),
             (&many_hosts, "more than 8 hosts"),
