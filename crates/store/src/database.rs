@@ -7,11 +7,14 @@ mod value;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
 use crate::StoreError;
-use crate::limits::POSTGRES_LOOKS_TOGETHER;
+use crate::limits::{
+    POSTGRES_BODIES_FETCHED_TOGETHER, POSTGRES_LOOKS_TOGETHER, POSTGRES_ROWS_FETCHED_TOGETHER,
+};
 use crate::postgres::connect::{Connector, Purpose};
 use crate::postgres::connection::PostgresConnection;
 use crate::postgres::session::{self, PostgresRows, PostgresSession};
@@ -194,6 +197,34 @@ impl<'c> Session<'c> {
         }
     }
 
+    /// The same of rows that have bodies.
+    pub(crate) fn bodies_together(&self) -> usize {
+        self.looks_together().min(POSTGRES_BODIES_FETCHED_TOGETHER.unsigned_abs() as usize)
+    }
+
+    /// Makes a search that may take so long, where nothing else counts what it takes.
+    pub(crate) fn in_time<T>(&self, time: Duration, search: impl FnOnce() -> T) -> T {
+        match self {
+            Self::Sqlite(_) => search(),
+            Self::Postgres(session) => {
+                session.give_time(Some(time));
+                let found = search();
+                session.give_time(None);
+                found
+            }
+        }
+    }
+
+    /// Lets the transaction stand still for as long as what is read is being taken.
+    pub(crate) fn wait_for_the_reader(&self) -> Result<()> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(session) => {
+                session.run_script("SET LOCAL idle_in_transaction_session_timeout = 0")
+            }
+        }
+    }
+
     /// Runs statements that mark the way of a transaction, and have no values.
     pub(crate) fn mark(&self, sql: &str) -> Result<()> {
         match self {
@@ -298,10 +329,19 @@ impl Statement<'_> {
 
     /// The rows, however many they are: they are fetched as they are asked for.
     pub(crate) fn rows<'v>(&mut self, values: impl Values<'v>) -> Result<Rows<'_>> {
+        self.fetched(values, POSTGRES_ROWS_FETCHED_TOGETHER)
+    }
+
+    /// The same of rows that have bodies: few are in memory at once.
+    pub(crate) fn rows_with_bodies<'v>(&mut self, values: impl Values<'v>) -> Result<Rows<'_>> {
+        self.fetched(values, POSTGRES_BODIES_FETCHED_TOGETHER)
+    }
+
+    fn fetched<'v>(&mut self, values: impl Values<'v>, together: i32) -> Result<Rows<'_>> {
         match self {
             Self::Sqlite(statement) => Ok(Rows::Sqlite(sqlite::rows(statement, values)?)),
             Self::Postgres(session, statement) => {
-                Ok(Rows::Postgres(session.rows(statement, values)?))
+                Ok(Rows::Postgres(session.rows(statement, values, together)?))
             }
         }
     }

@@ -34,6 +34,8 @@ pub const INSTRUCTIONS_BETWEEN_CHECKS: i32 = 4_000;
 /// Looks at whether the time is up that one search of the writer may take: it has no clock, and
 /// others wait for it. Some hundred milliseconds.
 pub const WRITER_SEARCH_CHECKS_MAX: u32 = 5_000;
+/// The same on PostgreSQL, where instructions are not ours to count.
+pub const POSTGRES_WRITER_SEARCH_TIME: Duration = Duration::from_secs(1);
 /// Bytes of bodies after which a page of matches, or of a history, ends. It has at least one, and
 /// leaves room for as many bytes that are included.
 pub const PAGE_BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -81,7 +83,7 @@ pub const INDEX_RUN_BYTES: usize = 64 * 1024 * 1024;
 pub const INDEX_RUN_BUFFER_BYTES: usize = 64 * 1024;
 /// How often a transaction of a load is done again that others were in the way of.
 pub const LOAD_TRIES_MAX: usize = 64;
-/// Index rows whose values are made ready together, when an index is built.
+/// Index rows whose values are made ready, and that are written, together.
 pub const INDEX_ROWS_RUN_TOGETHER: usize = 1_000;
 /// Index rows that are added in one transaction, when an index is built.
 pub const INDEX_ROWS_TOGETHER: usize = 200_000;
@@ -161,6 +163,8 @@ pub const POSTGRES_ANSWER_TIME: Duration = Duration::from_secs(8);
 pub const POSTGRES_SCHEMA_TIME: Duration = Duration::from_secs(3_600);
 /// Rows that are looked up together by their keys, though the first of them may be enough.
 pub const POSTGRES_LOOKS_TOGETHER: usize = 32;
+/// Rows that are fetched, or looked up, together where each has a body.
+pub const POSTGRES_BODIES_FETCHED_TOGETHER: i32 = 8;
 /// Rows that are fetched together where more may follow.
 pub const POSTGRES_ROWS_FETCHED_TOGETHER: i32 = 128;
 /// For how long a job is its runner's after each renewal.

@@ -4,6 +4,7 @@ use thiserror::Error;
 use tokio_postgres::error::{Severity, SqlState};
 
 use crate::StoreError;
+use crate::postgres::connect::reason;
 
 /// The outcome of a statement.
 pub(crate) type Result<T> = std::result::Result<T, Failure>;
@@ -13,11 +14,14 @@ pub(crate) type Result<T> = std::result::Result<T, Failure>;
 pub(crate) enum Failure {
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
-    #[error("{}", told(.0))]
+    #[error("{}", reason(.0))]
     Postgres(#[from] tokio_postgres::Error),
     /// No connection could be had.
     #[error("{0}")]
     Unreachable(String),
+    /// What a search may take was used up.
+    #[error("out of time")]
+    OutOfTime,
     /// It is not known whether the statement was run.
     #[error("the database does not answer")]
     Silent,
@@ -43,6 +47,7 @@ impl Failure {
                 error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted)
             }
             Self::Postgres(error) => error.code() == Some(&SqlState::QUERY_CANCELED),
+            Self::OutOfTime => true,
             Self::Unreachable(_)
             | Self::Silent
             | Self::Conflict
@@ -66,6 +71,7 @@ impl Failure {
             Self::Conflict => true,
             Self::Sqlite(_)
             | Self::Unreachable(_)
+            | Self::OutOfTime
             | Self::Silent
             | Self::Superseded
             | Self::NoRow
@@ -82,6 +88,7 @@ impl Failure {
                 told.is_some_and(|told| told.parsed_severity() == Some(Severity::Error))
             }
             Self::Sqlite(_)
+            | Self::OutOfTime
             | Self::Conflict
             | Self::Superseded
             | Self::NoRow
@@ -97,20 +104,13 @@ impl Failure {
             Self::Postgres(_) => !self.is_refusal(),
             Self::Sqlite(_)
             | Self::Unreachable(_)
+            | Self::OutOfTime
             | Self::Silent
             | Self::Conflict
             | Self::Superseded
             | Self::NoRow
             | Self::Damaged { .. } => false,
         }
-    }
-}
-
-/// What PostgreSQL said: its details would show values.
-fn told(error: &tokio_postgres::Error) -> String {
-    match error.as_db_error() {
-        Some(told) => format!("{} ({})", told.message(), told.code().code()),
-        None => error.to_string(),
     }
 }
 

@@ -1,4 +1,5 @@
-//! How much work one search of the writer may be: it has no clock, and others wait for it.
+//! How much work one search of the writer may be: others wait for it. On SQLite its instructions are
+//! counted, on PostgreSQL its time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -7,7 +8,9 @@ use rusqlite::Connection;
 
 use super::pool::Reading;
 use crate::database::Session;
-use crate::limits::{INSTRUCTIONS_BETWEEN_CHECKS, WRITER_SEARCH_CHECKS_MAX};
+use crate::limits::{
+    INSTRUCTIONS_BETWEEN_CHECKS, POSTGRES_WRITER_SEARCH_TIME, WRITER_SEARCH_CHECKS_MAX,
+};
 
 /// The allowance of a connection that writes. Only searches use it up: a write is never interrupted.
 #[derive(Clone, Default)]
@@ -36,7 +39,9 @@ impl Allowance {
         self.left.store(WRITER_SEARCH_CHECKS_MAX, Ordering::Relaxed);
         self.over.store(false, Ordering::Relaxed);
         self.searching.store(true, Ordering::Relaxed);
-        let found = search(&Reading { session, over: &self.over });
+        let over = &self.over;
+        let found =
+            session.in_time(POSTGRES_WRITER_SEARCH_TIME, || search(&Reading { session, over }));
         self.searching.store(false, Ordering::Relaxed);
         found
     }

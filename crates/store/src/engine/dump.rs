@@ -19,6 +19,7 @@ impl Engine {
     ) -> Result<(), DumpError> {
         let dictionary = self.dictionary.clone();
         let dump = move |reading: &Reading<'_>| {
+            reading.session.wait_for_the_reader().map_err(unavailable)?;
             let mut dumping = Dumping { reading, what, take };
             for of in types {
                 let type_code = dictionary.resource_type(of);
@@ -71,7 +72,7 @@ impl<T: FnMut(&Dumped<'_>) -> io::Result<()>> Dumping<'_, T> {
 
     fn each(&mut self, sql: &str, of: ResourceType, type_code: TypeCode) -> Result<(), DumpError> {
         let mut statement = self.reading.session.prepare(sql).map_err(unavailable)?;
-        let mut found = statement.rows([type_code]).map_err(unavailable)?;
+        let mut found = statement.rows_with_bodies([type_code]).map_err(unavailable)?;
         while let Some(row) = found.next().map_err(unavailable)? {
             let id = Id::parse(row.text(1).map_err(unavailable)?);
             let id = id.ok_or_else(|| unavailable(damaged(1, "not an id")))?;
@@ -126,7 +127,7 @@ impl<T: FnMut(&Dumped<'_>) -> io::Result<()>> Dumping<'_, T> {
         let sql = "SELECT version, updated, method, body FROM history WHERE key = ?1
                    ORDER BY version";
         let mut statement = self.reading.session.prepare(sql).map_err(unavailable)?;
-        let mut found = statement.rows([current.key]).map_err(unavailable)?;
+        let mut found = statement.rows_with_bodies([current.key]).map_err(unavailable)?;
         let mut previous = None;
         while let Some(row) = found.next().map_err(unavailable)? {
             let Head { version, updated, method } = head(row, 0)?;

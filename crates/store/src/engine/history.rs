@@ -141,7 +141,7 @@ fn versions(
         )
         .map_err(unavailable)?;
     let from = (target.id.as_str(), key, before, since_ms);
-    let mut found = statement.rows(from).map_err(unavailable)?;
+    let mut found = statement.rows_with_bodies(from).map_err(unavailable)?;
     let (mut entries, mut body_bytes) = (Vec::new(), 0);
     while let Some(version) = found.next().map_err(unavailable)? {
         reading.check_time()?;

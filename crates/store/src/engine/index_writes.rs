@@ -124,7 +124,10 @@ impl IndexWrites {
             lists.entry((row.table, *change)).or_default().push(values(row, &mut number)?);
         }
         for ((table, change), lists) in lists {
-            session.run_each(&sql(table, change), &lists)?;
+            let sql = sql(table, change);
+            for some in lists.chunks(INDEX_ROWS_RUN_TOGETHER) {
+                session.run_each(&sql, some)?;
+            }
         }
         Ok(())
     }
@@ -142,37 +145,48 @@ fn values<'r>(
     number: &mut impl FnMut(NumberOf<'_>) -> Done<i64>,
 ) -> Done<Vec<Sql<'r>>> {
     let IndexRow { type_code, parameter, key, resource, .. } = row;
-    let (type_code, parameter, resource) = (*type_code, *parameter, *resource);
-    let text = |text: &'r str| Sql::from(text);
-    let rest: Vec<Sql<'r>> = match key {
-        IndexKey::String(value) | IndexKey::Uri(value) => vec![text(value), resource.into()],
+    let resource = Sql::from(*resource);
+    let mut list = Vec::with_capacity(COLUMNS_MAX);
+    list.extend([Sql::from(*type_code), Sql::from(*parameter)]);
+    match key {
+        IndexKey::String(value) | IndexKey::Uri(value) => {
+            list.extend([Sql::from(&**value), resource]);
+        }
         IndexKey::Token { code, system } => {
             let system = match system {
                 Some(uri) => number(NumberOf::System(uri))?,
                 None => NO_SYSTEM,
             };
-            vec![text(code), resource.into(), system.into()]
+            list.extend([Sql::from(&**code), resource, Sql::from(system)]);
         }
         IndexKey::Reference { target, target_type } => {
             let target_type = match target_type {
                 Some(resource_type) => number(NumberOf::Type(*resource_type))?,
                 None => 0,
             };
-            vec![text(target), resource.into(), target_type.into()]
+            list.extend([Sql::from(&**target), resource, Sql::from(target_type)]);
         }
         IndexKey::Date { span, low_us, high_us } => {
-            [span.code(), *low_us, *high_us, resource].map(Sql::from).to_vec()
+            list.extend([
+                Sql::from(span.code()),
+                Sql::from(*low_us),
+                Sql::from(*high_us),
+                resource,
+            ]);
         }
         IndexKey::Number { span, low, high } | IndexKey::Quantity { span, low, high } => {
-            vec![span.code().into(), low.0.into(), high.0.into(), resource.into()]
+            list.extend([Sql::from(span.code()), Sql::from(low.0), Sql::from(high.0), resource]);
         }
-    };
-    Ok([type_code.into(), parameter.into()].into_iter().chain(rest).collect())
+    }
+    Ok(list)
 }
+
+/// The most columns that a table has.
+const COLUMNS_MAX: usize = 6;
 
 /// A table, and the columns of its rows, in the order of [`values`]. All of them are its key.
 fn columns(table: Table) -> (&'static str, &'static [&'static str]) {
-    const SPAN: [&str; 6] = ["type", "parameter", "span", "low", "high", "resource"];
+    const SPAN: [&str; COLUMNS_MAX] = ["type", "parameter", "span", "low", "high", "resource"];
     match table {
         Table::String => ("string_index", &["type", "parameter", "value", "resource"]),
         Table::Token => ("token_index", &["type", "parameter", "code", "resource", "system"]),

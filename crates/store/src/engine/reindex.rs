@@ -142,7 +142,7 @@ fn next(
                 "SELECT 0, key, version, body FROM resource
                  WHERE type = ?1 AND deleted = 0 AND key > ?2 ORDER BY key",
             )?;
-            statement.rows((type_code, key))
+            statement.rows_with_bodies((type_code, key))
         }
         Stage::History | Stage::Ready => {
             statement = prepare(
@@ -151,7 +151,7 @@ fn next(
                    AND body IS NOT NULL
                  ORDER BY updated, key, version",
             )?;
-            statement.rows((type_code, updated, key, version))
+            statement.rows_with_bodies((type_code, updated, key, version))
         }
     }
     .map_err(unavailable)?;

@@ -296,8 +296,9 @@ fn settings(purpose: Purpose) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Why a connection failed, for the log: never what a row holds, and no password is known here.
-pub(super) fn reason(error: &tokio_postgres::Error) -> String {
+/// What PostgreSQL said, or why it cannot be asked, for the log: its details would show values, and no
+/// password is known here.
+pub(crate) fn reason(error: &tokio_postgres::Error) -> String {
     if let Some(told) = error.as_db_error() {
         return format!("{} ({})", told.message(), told.code().code());
     }

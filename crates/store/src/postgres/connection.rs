@@ -10,7 +10,7 @@ use tokio::task::yield_now;
 use tokio::time::timeout;
 use tokio_postgres::{Client, Statement};
 
-use super::connect::{Connector, Purpose};
+use super::connect::{Connector, Purpose, reason};
 use super::session::PostgresSession;
 use crate::StoreError;
 use crate::database::{Failure, Result};
@@ -80,7 +80,8 @@ impl PostgresConnection {
         let (client, connection) = runtime.block_on(connector.connect(purpose))?;
         runtime.spawn(async move {
             if let Err(error) = connection.await {
-                tracing::warn!(%error, "a connection to PostgreSQL was lost");
+                let why = reason(&error);
+                tracing::warn!(why, "a connection to PostgreSQL was lost");
             }
         });
         let patience = match purpose {

@@ -3,15 +3,17 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 use futures_util::future::try_join_all;
+use tokio::time::Instant;
 use tokio_postgres::types::{BorrowToSql, ToSql};
 use tokio_postgres::{Client, Portal, Row, RowStream, Statement, Transaction};
 
 use super::connection::{Driver, Statements};
 use crate::database::{self, Failure, Result, Sql, Values};
-use crate::limits::{POSTGRES_ROWS_FETCHED_TOGETHER, STATEMENTS_CACHED_MAX};
+use crate::limits::STATEMENTS_CACHED_MAX;
 
 /// Where statements are run: in a transaction, or each in one of its own.
 pub(crate) struct PostgresSession<'c> {
@@ -19,6 +21,8 @@ pub(crate) struct PostgresSession<'c> {
     driver: &'c Driver,
     statements: &'c Statements,
     conflict: Cell<bool>,
+    /// When nothing more is asked for.
+    until: Cell<Option<Instant>>,
 }
 
 enum Within<'c> {
@@ -37,6 +41,7 @@ impl<'c> PostgresSession<'c> {
             driver,
             statements,
             conflict: Cell::new(false),
+            until: Cell::new(None),
         }
     }
 
@@ -45,7 +50,8 @@ impl<'c> PostgresSession<'c> {
         driver: &'c Driver,
         statements: &'c Statements,
     ) -> Self {
-        Self { within: Within::Client(client), driver, statements, conflict: Cell::new(false) }
+        let (conflict, until) = (Cell::new(false), Cell::new(None));
+        Self { within: Within::Client(client), driver, statements, conflict, until }
     }
 
     fn client(&self) -> &Client {
@@ -60,10 +66,18 @@ impl<'c> PostgresSession<'c> {
         self.conflict.get()
     }
 
+    /// Lets statements be run for so long from now on, or for however long it takes.
+    pub(crate) fn give_time(&self, time: Option<Duration>) {
+        self.until.set(time.map(|time| Instant::now() + time));
+    }
+
     fn wait<T>(
         &self,
         answer: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>,
     ) -> Result<T> {
+        if self.until.get().is_some_and(|until| Instant::now() >= until) {
+            return Err(Failure::OutOfTime);
+        }
         let answer = self.driver.wait(answer);
         if answer.as_ref().is_err_and(Failure::is_conflict) {
             self.conflict.set(true);
@@ -167,13 +181,14 @@ impl<'c> PostgresSession<'c> {
         &'s self,
         statement: &Statement,
         values: impl Values<'v>,
+        together: i32,
     ) -> Result<PostgresRows<'s>> {
         let (rest, fetched) = match &self.within {
             Within::Transaction(transaction) => {
                 let list = values.list();
                 let bound = transaction.bind_raw(statement, places(list.as_ref()));
                 let portal = self.wait(bound)?;
-                (Some(Rest { transaction, session: self, portal }), VecDeque::new())
+                (Some(Rest { transaction, session: self, portal, together }), VecDeque::new())
             }
             Within::Client(_) => (None, self.every(statement, values)?.into()),
         };
@@ -193,16 +208,18 @@ struct Rest<'s> {
     transaction: &'s Transaction<'s>,
     session: &'s PostgresSession<'s>,
     portal: Portal,
+    /// So many rows are fetched at once.
+    together: i32,
 }
 
 impl PostgresRows<'_> {
     pub(crate) fn next(&mut self) -> Result<Option<&Row>> {
         if self.fetched.is_empty()
-            && let Some(Rest { transaction, session, portal }) = &self.rest
+            && let Some(Rest { transaction, session, portal, together }) = &self.rest
         {
-            let more = transaction.query_portal(portal, POSTGRES_ROWS_FETCHED_TOGETHER);
+            let more = transaction.query_portal(portal, *together);
             self.fetched = session.wait(more)?.into();
-            if self.fetched.len() < POSTGRES_ROWS_FETCHED_TOGETHER.unsigned_abs() as usize {
+            if self.fetched.len() < together.unsigned_abs() as usize {
                 self.rest = None;
             }
         }

@@ -3,6 +3,7 @@
 mod connections;
 mod leases;
 mod stand_in;
+mod time;
 
 use firewarden_testkit::postgres::{Cluster, Database};
 

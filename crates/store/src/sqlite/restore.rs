@@ -157,11 +157,12 @@ impl Restore<'_> {
         let aside = if self.database_is_there() {
             let aside = beside(self.database, &format!(".replaced-{}", self.now.as_second()));
             // A log that stayed would be taken for the new database's. One that cannot be moved into
-            // the old database goes aside with it.
-            if moved_log_into(self.database).is_err() && old_log.exists() {
+            // the old database goes aside with it: last, so that until then nothing has changed.
+            let log_stays = moved_log_into(self.database).is_err() && old_log.exists();
+            std::fs::hard_link(self.database, &aside).map_err(because(&aside))?;
+            if log_stays {
                 std::fs::rename(&old_log, beside(&aside, "-wal")).map_err(because(&old_log))?;
             }
-            std::fs::hard_link(self.database, &aside).map_err(because(&aside))?;
             Some(aside)
         } else {
             None

@@ -74,7 +74,10 @@ impl Search<'_> {
     ) -> Result<(), StoreError> {
         let mut look = self.look(looks)?;
         let session = self.judge.reading.session;
-        let together = session.looks_together();
+        let together = match looks {
+            Looks::Values => session.looks_together(),
+            Looks::Whole => session.bodies_together(),
+        };
         let mut go_on = |keys: &[i64]| self.matching_each(&mut look, looks, keys, &mut take);
         match candidates {
             Candidates::Gathered(keys) => {

@@ -11,7 +11,7 @@ use tokio_postgres::{Client, Error, Row};
 use super::permitted::{ROLE, SCHEMA, VIEW};
 use super::render::Rendered;
 use crate::limits::{POLICY_CANCEL_TIME, POLICY_REQUEST_TIME, POLICY_SETUP_TIME};
-use crate::postgres::connect::{Connector, Purpose};
+use crate::postgres::connect::{Connector, Purpose, reason};
 
 /// What a session for policies is set up with besides what every one is: only what the catalogue
 /// has is found without its schema. The server ends by itself what we did not end: later than we do,
@@ -48,7 +48,8 @@ impl Session {
         })?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
-                tracing::warn!(%error, "a connection to PostgreSQL was lost");
+                let why = reason(&error);
+                tracing::warn!(why, "a connection to PostgreSQL was lost");
             }
         });
         timeout(POLICY_SETUP_TIME, set_up(&client)).await.unwrap_or(Err(Unanswered::Failed))?;
