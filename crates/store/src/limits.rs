@@ -12,7 +12,7 @@ pub const BATCH_WRITES_MAX: usize = 2_000;
 /// by one.
 pub const BATCH_TRIES_MAX: usize = 3;
 /// How often a single request is tried that other nodes are in the way of. Then it is busy.
-pub const REQUEST_TRIES_MAX: usize = 8;
+pub const REQUEST_TRIES_MAX: usize = 32;
 /// Writes of one request that are prepared on the caller's own thread; more go to another.
 pub const WRITES_PREPARED_INLINE_MAX: usize = 16;
 /// Systems whose numbers the writer remembers; it forgets them all when there are more.
