@@ -62,7 +62,7 @@ fn tell(out: &mut impl Write, settings: &Settings, restored: &Restored) -> std::
     writeln!(out, "Sessions ended: {sessions_ended}. Policy version: {policy_version}")?;
     writeln!(out, "Rights that are as they were then:")?;
     for of in rights {
-        let differ = of.listed.len();
+        let differ = of.differ;
         match of.listed.first().map(|right| right.before) {
             None => writeln!(out, "  {}: {}", of.of, of.count)?,
             Some(Before::Unknown) => writeln!(out, "  {}: {}", of.of, of.count)?,
@@ -77,6 +77,10 @@ fn tell(out: &mut impl Write, settings: &Settings, restored: &Restored) -> std::
                 Before::Other => ": it was another version",
             };
             writeln!(out, "    {}/{} of {}{how}", of.of, right.id, right.updated)?;
+        }
+        let more = differ - of.listed.len() as u64;
+        if more > 0 {
+            writeln!(out, "    AND {more} MORE, which are not listed: search for them")?;
         }
     }
     writeln!(out, "Look at them: what was taken away since the backup was made is granted again.")?;

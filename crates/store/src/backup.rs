@@ -53,8 +53,10 @@ pub struct RightsRestored {
     pub of: &'static str,
     /// How many there are.
     pub count: u64,
-    /// Those that the replaced database had not, or had otherwise; all of them where there was none
-    /// to compare with. Only so many.
+    /// How many the replaced database had not, or had otherwise; all of them where there was none to
+    /// compare with.
+    pub differ: u64,
+    /// The first of those.
     pub listed: Vec<RightRestored>,
 }
 

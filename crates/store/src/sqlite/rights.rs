@@ -62,12 +62,9 @@ fn of_type(
          WHERE t.name = ?1 AND r.deleted = 0 ORDER BY r.id",
     )?;
     let mut rows = statement.query([of])?;
-    let mut rights = RightsRestored { of, count: 0, listed: Vec::new() };
+    let mut rights = RightsRestored { of, count: 0, differ: 0, listed: Vec::new() };
     while let Some(row) = rows.next()? {
         rights.count += 1;
-        if rights.listed.len() >= RIGHTS_LISTED_MAX {
-            continue;
-        }
         let (id, body): (String, String) = (row.get(0)?, row.get(2)?);
         let before = match there.map(|there| there.body(of, &id)).transpose()? {
             Some(Some(other)) if other == body => continue,
@@ -75,8 +72,11 @@ fn of_type(
             Some(None) => Before::Gone,
             None => Before::Unknown,
         };
-        let updated = Timestamp::from_millisecond(row.get(1)?).unwrap_or_default();
-        rights.listed.push(RightRestored { id, updated, before });
+        rights.differ += 1;
+        if rights.listed.len() < RIGHTS_LISTED_MAX {
+            let updated = Timestamp::from_millisecond(row.get(1)?).unwrap_or_default();
+            rights.listed.push(RightRestored { id, updated, before });
+        }
     }
     Ok(rights)
 }
