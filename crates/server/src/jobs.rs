@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use crate::app::{App, new_id, now};
 use crate::limits;
 
-pub(crate) use reindex::own_types_are_indexed;
+pub(crate) use reindex::index_own_types;
 
 /// The kinds of jobs that this program runs. Another version's kinds are left to it.
 const KINDS: &[&str] = &[reindex::KIND];

@@ -120,7 +120,7 @@ async fn serve_opened(
 ) -> Result<(), ServeError> {
     let unreadable =
         |error| ServeError::Database { place: app.settings.database.to_string(), error };
-    jobs::own_types_are_indexed(app).await.map_err(unreadable)?;
+    jobs::index_own_types(app).await.map_err(unreadable)?;
     if let Some(at) = app.store.restored().await.map_err(unreadable)? {
         warn!(
             restored = %at,

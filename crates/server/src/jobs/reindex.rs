@@ -63,8 +63,11 @@ pub(super) async fn run(app: &App, lease: &JobLease, mut stopped: Stopped) -> Op
     Some(JobEnd::LeftOff)
 }
 
-/// Waits until what callers are known by is indexed: before that, nobody could be let in.
-pub(crate) async fn own_types_are_indexed(app: &App) -> Result<(), StoreError> {
+/// Queues what is to be indexed anew, and waits until what callers are known by is: before that,
+/// nobody could be let in.
+pub(crate) async fn index_own_types(app: &App) -> Result<(), StoreError> {
+    // Before the wait: a job that ended when the server ran last is not taken for this one.
+    queue(app).await;
     let mut told = false;
     loop {
         let (types, generation) = app.store.unindexed().await?;
