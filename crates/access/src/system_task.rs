@@ -117,7 +117,8 @@ impl SystemTask {
 mod tests {
     use firewarden_fhir::search::SearchQuery;
     use firewarden_fhir::{
-        HistoryPage, Id, IfMatch, Resource, SearchForm, SentToken, Target, WriteCondition,
+        AskedOfJobs, Explain, HistoryPage, Id, IfMatch, Resource, SearchForm, SentToken, Target,
+        WriteCondition,
     };
     use futures_util::FutureExt as _;
     use serde_json::Map;
@@ -224,6 +225,11 @@ mod tests {
             Interaction::UserInfo,
             Interaction::HealthDetails,
             Interaction::Metrics,
+            Interaction::Jobs(AskedOfJobs::List),
+            Interaction::Jobs(AskedOfJobs::Cancel("x".to_owned())),
+            Interaction::TestPolicy(serde_json::Value::Null),
+            Interaction::Explain(Explain::Shadow),
+            Interaction::Vread(target("Client"), firewarden_fhir::Version(1)),
             Interaction::TestToken(SentToken::new("x".to_owned())),
             Interaction::HistorySystem(page.clone()),
             Interaction::HistoryType(of("Client"), page),
