@@ -28,8 +28,8 @@ pub(crate) fn start(settings: &Settings) -> Result<LogGuard, SettingsError> {
     if let Err(error) = started {
         tracing::debug!(%error, "the log had begun before");
     }
-    // INVARIANT: whatever the setting says, what libraries debug with stays out: the one for PostgreSQL
-    // writes every value of a statement.
+    // INVARIANT: whatever the setting says, what the library for PostgreSQL debugs with stays out: every
+    // value of a statement. It is one of those that write by this crate.
     log::set_max_level(log::LevelFilter::Info);
     Ok(guard)
 }
